@@ -1,0 +1,185 @@
+/*
+ * What all stores have in common: keys are checked before an implementation sees them, and what a listing gives is
+ * checked before a caller sees it.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "buf.h"
+#include "error.h"
+#include "store.h"
+
+enum { KEY_MAX = 512, QUOTED_SIZE = 200 };
+
+static bool
+is_key_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+/* A key, or when partial the beginning of one. */
+static bool
+is_key(const char *key, bool partial)
+{
+	bool start = true;
+	size_t n;
+
+	for (n = 0; key[n] != '\0'; n++) {
+		if (n >= KEY_MAX)
+			return false;
+		if (key[n] == '/' ? start : !is_key_byte(key[n]) || (start && key[n] == '.'))
+			return false;
+		start = key[n] == '/';
+	}
+	return partial || !start;
+}
+
+static int
+check_key(const char *key, struct error *err)
+{
+	char quoted[QUOTED_SIZE];
+
+	if (is_key(key, false))
+		return 0;
+	return error_set(
+	    err, ERR_USAGE, "\"%s\" is not a valid object key", error_quote(quoted, sizeof(quoted), key, strlen(key)));
+}
+
+static int
+too_short(const char *key, struct error *err)
+{
+	return error_set(err, ERR_CORRUPT, "object %s is shorter than it must be", key);
+}
+
+int
+store_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+{
+	int r = check_key(key, err);
+
+	return r < 0 ? r : s->ops->put(s, key, bytes, len, err);
+}
+
+int
+store_get(struct store *s, const char *key, uint64_t offset, void *bytes, size_t len, struct error *err)
+{
+	int r = check_key(key, err);
+
+	if (r < 0)
+		return r;
+	/* No object is as long as that, and implementations may add the two. */
+	if (offset > (uint64_t)INT64_MAX || len > (uint64_t)INT64_MAX - offset)
+		return too_short(key, err);
+	return s->ops->get(s, key, offset, bytes, len, err);
+}
+
+int
+store_size(struct store *s, const char *key, uint64_t *out_size, struct error *err)
+{
+	int r = check_key(key, err);
+
+	return r < 0 ? r : s->ops->size(s, key, out_size, err);
+}
+
+int
+store_load(struct store *s, const char *key, size_t limit, struct buf *out, struct error *err)
+{
+	size_t before = out->len;
+	uint64_t size;
+	uint8_t *at;
+	int r;
+
+	r = store_size(s, key, &size, err);
+	if (r < 0)
+		return r;
+	if (size > limit)
+		return error_set(err, ERR_CORRUPT, "object %s has %llu bytes, more than the %zu that are possible", key,
+		    (unsigned long long)size, limit);
+	at = buf_extend(out, (size_t)size);
+	if (at == NULL)
+		return buf_check(out, key, err);
+	r = store_get(s, key, 0, at, (size_t)size, err);
+	if (r < 0)
+		out->len = before;
+	return r;
+}
+
+/* Between a listing and its reader. */
+struct filter {
+	const char *prefix;
+	size_t prefix_len;
+	store_list_fn *fn;
+	void *arg;
+	char last[KEY_MAX + 1];
+};
+
+static int
+filter_object(void *arg, const struct store_object *object, struct error *err)
+{
+	struct filter *f = arg;
+
+	/* Whatever else lies in the folder or bucket is not ours. */
+	if (!is_key(object->key, false) || strncmp(object->key, f->prefix, f->prefix_len) != 0)
+		return 0;
+	/* Readers merge listings, and must not run in circles when a server repeats a page. */
+	if (strcmp(object->key, f->last) <= 0)
+		return error_set(err, ERR_CORRUPT, "the store lists %s behind %s, out of order", object->key, f->last);
+	(void)snprintf(f->last, sizeof(f->last), "%s", object->key);
+	return f->fn(f->arg, object, err);
+}
+
+int
+store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg, struct error *err)
+{
+	struct filter f = {.prefix = prefix, .prefix_len = strlen(prefix), .fn = fn, .arg = arg, .last = ""};
+	char quoted[QUOTED_SIZE];
+
+	if (!is_key(prefix, true))
+		return error_set(err, ERR_USAGE, "\"%s\" is not the beginning of an object key",
+		    error_quote(quoted, sizeof(quoted), prefix, f.prefix_len));
+	return s->ops->list(s, prefix, filter_object, &f, err);
+}
+
+int
+store_remove(struct store *s, const char *key, struct error *err)
+{
+	int r = check_key(key, err);
+
+	return r < 0 ? r : s->ops->remove(s, key, err);
+}
+
+void
+store_free(struct store *s)
+{
+	if (s != NULL)
+		s->ops->free(s);
+}
+
+/* Length of "scheme" in "scheme://...", or 0 for a path. */
+static size_t
+scheme_length(const char *place)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)place[n]) || (n > 0 && strchr("+.-", place[n]) != NULL && place[n] != '\0'))
+		n++;
+	return strncmp(place + n, "://", 3) == 0 ? n : 0;
+}
+
+int
+store_open(const char *place, bool create, struct store **out, struct error *err)
+{
+	size_t n = scheme_length(place);
+	char quoted[QUOTED_SIZE];
+
+	if (n == 0)
+		return store_dir_open(place, create, out, err);
+	if (n == 4 && strncmp(place, "file", 4) == 0) {
+		if (place[n + 3] != '/')
+			return error_set(
+			    err, ERR_USAGE, "a file URL has three slashes and an absolute path: file:///path");
+		return store_dir_open(place + n + 3, create, out, err);
+	}
+	return error_set(err, ERR_USAGE, "do not know how to open a repository at %s://, only paths and file:///path",
+	    error_quote(quoted, sizeof(quoted), place, n));
+}
