@@ -1,0 +1,31 @@
+#ifndef CATALOG_READER_H_
+#define CATALOG_READER_H_
+
+#include <stddef.h>
+
+#include "entry.h"
+
+struct error;
+struct snapshot;
+
+/*
+ * Stream a snapshot's catalog in order.  With readahead > 0 a thread fetches and opens that many blocks (at most
+ * CATALOG_READAHEAD_MAX) in advance. One thread uses a reader.
+ */
+#define CATALOG_READAHEAD_MAX 64
+struct catalog_reader;
+int catalog_reader_new(const struct snapshot *, unsigned readahead, struct catalog_reader **out, struct error *);
+/* Start over at the first entry whose path is >= path ("" for the start).  Nothing is read before the next
+ * catalog_reader_next(). */
+int catalog_reader_seek(struct catalog_reader *, const char *path, size_t len, struct error *);
+/*
+ * 1 and an entry (valid until the next call), 0 at the end.  Order across blocks, their separators and counts are
+ * checked, and, unless reading began in the middle, that the parent of every entry is a folder that came before:
+ * ERR_CORRUPT.  After a failure it fails again, until the next seek.
+ */
+int catalog_reader_next(struct catalog_reader *, struct entry *out, struct error *);
+/* The block from which the last entry came: index into root.blocks. */
+size_t catalog_reader_block(const struct catalog_reader *);
+void catalog_reader_free(struct catalog_reader *);
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef SNAPSHOT_H_
+#define SNAPSHOT_H_
+
+#include <stddef.h>
+
+#include "entry.h"
+#include "manifest.h"
+#include "packlist.h"
+#include "root.h"
+#include "volume.h"
+
+struct error;
+struct keyring;
+struct loader;
+
+/* The snapshots of a volume. */
+
+/* The ids of all snapshots of a volume, oldest first (they sort by time).  *out: malloc'ed array. */
+int snapshot_ids(const struct volume *, char (**out)[SNAPSHOT_ID_LEN + 1], size_t *out_count, struct error *);
+/* Read, check and parse one manifest. */
+int snapshot_load(const struct volume *, const char *id, struct manifest *out, struct error *);
+/*
+ * What a person writes: "latest", a full id, a unique prefix of one, or a time ("2026-11-22", "2026-11-22T01:02",
+ * "...:03", with optional Z or +hh:mm; local time otherwise; what is not given is zero): the newest snapshot that was
+ * started at or before it.  ERR_NOT_FOUND, ERR_USAGE when a prefix is not unique (the candidates are named).  A damaged
+ * manifest that might be the answer is ERR_CORRUPT, never silently an older one.
+ */
+int snapshot_resolve(const struct volume *, const char *spec, struct manifest *out, struct error *);
+/* Commit: put the manifest, read it back, compare.  Also succeeds when the same bytes are there already. */
+int snapshot_commit(const struct volume *, struct manifest *, struct error *);
+
+/* A snapshot opened for reading, with its root and the keys of all its sessions.  Read-only once opened; threads may
+ * share it. */
+struct snapshot {
+	const struct volume *volume;
+	const struct volume_keys *keys;
+	struct manifest manifest;
+	struct root root;
+	struct packlist *packlist;
+	struct keyring *keyring;
+};
+/* Takes the manifest's content over (also on failure). */
+int snapshot_open(const struct volume *, struct manifest *, struct snapshot **out, struct error *);
+void snapshot_free(struct snapshot *);
+
+/* The extents of segment i (of entry->nsegments).  *out is malloc'ed. */
+int snapshot_load_segment(
+    struct loader *, const struct entry *, size_t i, struct extent **out, size_t *out_count, struct error *);
+
+#endif
