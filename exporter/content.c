@@ -1,0 +1,122 @@
+/*
+ * Content threads: take tasks, read what they name, pass complete items on to the recorder.
+ */
+#include "content.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cleanup.h"
+#include "error.h"
+
+int
+content_path_hash(struct content *c, const struct entry *e, uint64_t *out, struct error *err)
+{
+	uint8_t full[ID_LEN];
+	int r = mac_compute(c->path_mac, NULL, 0, e->path, e->path_len, full, err);
+
+	if (r < 0)
+		return r;
+	*out = 0;
+	for (unsigned i = 0; i < 8; i++)
+		*out |= (uint64_t)full[i] << (8 * i);
+	return 0;
+}
+
+static void *
+content_map(size_t len)
+{
+	/* Untouched pages cost nothing: a volume of small files never fills the window. */
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+content_wipe(struct content *c)
+{
+	packer_free(c->packer);
+	mac_free(c->path_mac);
+	loader_free(c->loader);
+	if (c->window != NULL)
+		(void)munmap(c->window, CONTENT_WINDOW);
+	if (c->bundle != NULL)
+		(void)munmap(c->bundle, BUNDLE_ROOM);
+	buf_free(&c->xattrs);
+}
+
+static int
+content_init(struct content *c, struct export *x, struct error *err)
+{
+	int r;
+
+	memset(c, 0, sizeof *c);
+	c->x = x;
+	buf_init(&c->xattrs, ENTRY_XATTRS_MAX);
+	c->window = content_map(CONTENT_WINDOW);
+	c->bundle = content_map(BUNDLE_ROOM);
+	if (c->window == NULL || c->bundle == NULL)
+		return error_nomem(err);
+	if ((r = packer_new(x->session, 'p', x->options->level, &c->packer, err)) < 0)
+		return r;
+	return mac_new(x->keys->manifest, &c->path_mac, err);
+}
+
+/* False when the item was not handed on: it is still ours. */
+static bool
+content_task(struct content *c, struct task *t, struct error *err)
+{
+	struct stretch *s = t->item->stretch;
+
+	if (s == NULL) {
+		if (content_batch(c, t->item->batch, err) < 0)
+			return false;
+	} else {
+		if (content_piece(c, s, t->piece, err) < 0)
+			return false;
+		/* Whoever completes the last piece owns the item. */
+		if (atomic_fetch_sub(&s->pending, 1) != 1)
+			return true;
+	}
+	if (queue_push_at(c->x->done, t->item->seq, t->item))
+		return true;
+	(void)error_set(err, ERR_CANCELLED, "cancelled");
+	return false;
+}
+
+void
+content_abandon(struct task *t)
+{
+	struct stretch *s = t->item->stretch;
+
+	if (s == NULL || atomic_load(&s->pending) == 0 || atomic_fetch_sub(&s->pending, 1) == 1)
+		item_free(t->item);
+}
+
+void
+content_thread(void *arg)
+{
+	struct export *x = arg;
+	struct content c;
+	struct error err;
+	struct task *t;
+	bool ok = content_init(&c, x, &err) == 0;
+
+	if (!ok)
+		job_fail(x->job, &err);
+	while ((t = queue_pop(x->work)) != NULL) {
+		if (!ok) {
+			content_abandon(t);
+		} else if (!content_task(&c, t, &err)) {
+			ok = false;
+			job_fail(x->job, &err);
+			content_abandon(t);
+		}
+		free(t);
+	}
+	if (ok && packer_flush(c.packer, &err) < 0)
+		job_fail(x->job, &err);
+	content_wipe(&c);
+	queue_close(x->done);
+}

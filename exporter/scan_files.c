@@ -1,0 +1,438 @@
+/*
+ * The scan of a folder tree: two sorted streams, the live walk and the base's catalog, are merged in one pass and
+ * constant memory.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "attrs.h"
+#include "cleanup.h"
+#include "error.h"
+#include "scan.h"
+#include "source.h"
+
+/* The smallest hole that file systems keep (and above what some of them store beside the inode, without blocks). */
+#define HOLE_MIN 4096
+
+static uint8_t
+entry_type_of(const struct statx *st)
+{
+	switch (st->stx_mode & S_IFMT) {
+	case S_IFREG:
+		return ENTRY_FILE;
+	case S_IFDIR:
+		return ENTRY_FOLDER;
+	case S_IFLNK:
+		return ENTRY_SYMLINK;
+	case S_IFCHR:
+		return ENTRY_CHAR_DEVICE;
+	case S_IFBLK:
+		return ENTRY_BLOCK_DEVICE;
+	case S_IFIFO:
+		return ENTRY_FIFO;
+	default:
+		return ENTRY_SOCKET;
+	}
+}
+
+/* What the walk knows of a node, as an entry.  Path and everything else that needs memory is the node's. */
+static void
+entry_from_node(const struct walker_node *n, dev_t root_dev, struct entry *e)
+{
+	const struct statx *st = &n->stx;
+
+	memset(e, 0, sizeof *e);
+	e->path = n->path;
+	e->path_len = n->path_len;
+	e->type = entry_type_of(st);
+	e->flags = n->mount_point ? ENTRY_MOUNT_POINT : 0;
+	e->mode = st->stx_mode & 07777;
+	e->uid = st->stx_uid;
+	e->gid = st->stx_gid;
+	e->nlink = e->type == ENTRY_FOLDER ? 1 : MAX(st->stx_nlink, 1u);
+	e->ino = item_ino(st->stx_ino, makedev(st->stx_dev_major, st->stx_dev_minor), root_dev);
+	e->size = e->type == ENTRY_FILE ? st->stx_size : 0;
+	e->mtime_s = st->stx_mtime.tv_sec;
+	e->mtime_ns = st->stx_mtime.tv_nsec;
+	e->ctime_s = st->stx_ctime.tv_sec;
+	e->ctime_ns = st->stx_ctime.tv_nsec;
+	if (e->type == ENTRY_CHAR_DEVICE || e->type == ENTRY_BLOCK_DEVICE) {
+		e->dev_major = st->stx_rdev_major;
+		e->dev_minor = st->stx_rdev_minor;
+	}
+}
+
+/* Whether the base's entry is surely still the same thing with the same content and attributes. */
+static bool
+scan_unchanged(const struct scan *s, const struct entry *old, const struct entry *now)
+{
+	const struct export *x = s->x;
+
+	return !x->options->full && old->type == now->type && old->flags == now->flags &&
+	       (old->ino == now->ino || x->options->ignore_inode) && old->size == now->size &&
+	       old->mtime_s == now->mtime_s && old->mtime_ns == now->mtime_ns && old->ctime_s == now->ctime_s &&
+	       old->ctime_ns == now->ctime_ns && now->ctime_s < x->trusted_s && old->mode == now->mode &&
+	       old->uid == now->uid && old->gid == now->gid && old->nlink == now->nlink &&
+	       old->dev_major == now->dev_major && old->dev_minor == now->dev_minor;
+}
+
+/* The next entry of the base. */
+static int
+scan_advance(struct scan *s, struct error *err)
+{
+	int r = s->reader == NULL ? 0 : catalog_reader_next(s->reader, &s->old, err);
+
+	if (r < 0)
+		return error_prefix(err, "previous snapshot %s", s->x->base->manifest.snapshot);
+	s->have_old = r == 1;
+	return 0;
+}
+
+/* An entry of the base that is not needed as it is any more: only content matters, to account for it. */
+static bool
+entry_refers(const struct entry *e)
+{
+	return e->nextents > 0 || e->nsegments > 0;
+}
+
+static int
+scan_give_up_old(struct scan *s, struct error *err)
+{
+	struct item_entry *ie;
+	int r;
+
+	if (!entry_refers(&s->old))
+		return 0;
+	if ((r = scan_slot(s, 0, &ie, err)) < 0)
+		return r;
+	ie->change = ITEM_GONE;
+	return item_copy_entry(&s->batch->batch->arena, &s->old, &ie->entry, err);
+}
+
+static int
+scan_gone(struct scan *s, struct error *err)
+{
+	int r = scan_give_up_old(s, err);
+
+	s->x->statistics.deleted++;
+	return r < 0 ? r : scan_advance(s, err);
+}
+
+static int
+scan_keep(struct scan *s, struct error *err)
+{
+	struct item_entry *ie;
+	int r;
+
+	if ((r = scan_slot(s, 0, &ie, err)) < 0)
+		return r;
+	ie->change = ITEM_KEEP;
+	if ((r = item_copy_entry(&s->batch->batch->arena, &s->old, &ie->entry, err)) < 0)
+		return r;
+	s->x->statistics.unchanged++;
+	(void)atomic_fetch_add_explicit(&s->x->progress->bytes, s->old.size, memory_order_relaxed);
+	return scan_advance(s, err);
+}
+
+/* Attributes of what the content threads do not open, and the target of a symlink.  1: go on, 0: it vanished. */
+static int
+scan_details(struct scan *s, const struct walker_node *n, struct entry *e, struct error *err)
+{
+	struct export *x = s->x;
+	int r;
+
+	buf_reset(&s->text);
+	if (n->self != NULL)
+		r = attrs_read_fd(folder_fd(n->self), &s->text, err);
+	else if (n->parent != NULL)
+		r = attrs_read_at(folder_fd(n->parent), n->name, &s->text, err);
+	else
+		r = 0;
+	if (r == ERR_NOMEM)
+		return r;
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r < 0) {
+		report_warn(x->report, e->path, e->path_len, "attributes could not be read: %s", err->msg);
+		buf_reset(&s->text);
+	}
+	e->xattrs_len = s->text.len;
+	if (e->type == ENTRY_SYMLINK) {
+		uint8_t *room = buf_extend(&s->text, ENTRY_LINK_MAX + 1);
+		ssize_t len;
+
+		if (room == NULL)
+			return error_nomem(err);
+		len = readlinkat(folder_fd(n->parent), n->name, (char *)room, ENTRY_LINK_MAX + 1);
+		if (len <= 0 || (size_t)len > ENTRY_LINK_MAX)
+			return 0;
+		e->link = (const char *)room;
+		e->link_len = (size_t)len;
+	}
+	e->xattrs = e->xattrs_len > 0 ? s->text.data : NULL;
+	return 1;
+}
+
+/* The base's entry under the same path, when it holds references that are given up. */
+static int
+scan_old(struct scan *s, struct arena *a, struct item_entry *ie, struct error *err)
+{
+	struct entry *copy;
+
+	if (!s->have_old || !entry_refers(&s->old))
+		return 0;
+	copy = arena_alloc(a, sizeof *copy);
+	if (copy == NULL)
+		return error_nomem(err);
+	ie->old = copy;
+	return item_copy_entry(a, &s->old, copy, err);
+}
+
+static bool
+scan_is_sparse(const struct walker_node *n)
+{
+	return n->stx.stx_blocks * 512 < n->stx.stx_size;
+}
+
+/* An entry for the current batch; `read`: a content thread opens and reads it. */
+static int
+scan_put(struct scan *s, const struct walker_node *n, const struct entry *e, enum links_answer links, bool read,
+    bool same_path, struct error *err)
+{
+	struct item_entry *ie;
+	struct batch *b;
+	int r;
+
+	if ((r = scan_slot(s, read ? e->size : 0, &ie, err)) < 0)
+		return r;
+	b = s->batch->batch;
+	ie->change = ITEM_FRESH;
+	if ((r = item_copy_entry(&b->arena, e, &ie->entry, err)) < 0 ||
+	    (same_path && (r = scan_old(s, &b->arena, ie, err)) < 0))
+		return r;
+	ie->link = links == LINKS_FURTHER;
+	ie->remember = links == LINKS_FIRST;
+	ie->read = read;
+	if (read || ie->link) {
+		ie->name = ie->entry.path + (n->name - n->path);
+		ie->folder = folder_ref(n->parent);
+		b->folders += n->parent != s->last_folder;
+		s->last_folder = n->parent;
+	}
+	return 0;
+}
+
+/* The name is gone since the walk saw it. */
+static int
+scan_vanished(struct scan *s, const struct entry *e, bool same_path, struct error *err)
+{
+	report_warn(s->x->report, e->path, e->path_len, "vanished before it could be read: left out");
+	return same_path ? scan_give_up_old(s, err) : 0;
+}
+
+static int
+scan_unreadable(struct scan *s, const struct walker_node *n, struct entry *e, enum links_answer links, bool same_path,
+    struct error *err)
+{
+	report_warn(s->x->report, e->path, e->path_len, "content could not be read: %s", strerror(errno));
+	e->flags |= ENTRY_UNREADABLE;
+	return scan_put(s, n, e, links, false, same_path, err);
+}
+
+static int
+scan_new_large(struct scan *s, const struct walker_node *n, const struct entry *e, enum links_answer links,
+    bool same_path, struct large **out, struct error *err)
+{
+	struct large *f;
+	int r;
+
+	if ((r = large_new(&f, err)) < 0)
+		return r;
+	if ((r = item_copy_entry(&f->arena, e, &f->item.entry, err)) < 0 ||
+	    (same_path && (r = scan_old(s, &f->arena, &f->item, err)) < 0)) {
+		large_unref(f);
+		return r;
+	}
+	f->item.change = ITEM_FRESH;
+	f->item.remember = links == LINKS_FIRST;
+	f->item.name = f->item.entry.path + (n->name - n->path);
+	*out = f;
+	return 0;
+}
+
+/* A large file is opened here, once: whatever happens to its name, all its pieces come from the same file. */
+static int
+scan_read_large(struct scan *s, const struct walker_node *n, struct entry *e, enum links_answer links, bool same_path,
+    struct error *err)
+{
+	struct item_entry at = {.folder = n->parent, .name = n->name};
+	CLEANUP_CLOSE int fd = source_open(&at);
+	struct large *f;
+	struct stat st;
+	int r;
+
+	if (fd < 0 && source_is_gone(errno))
+		return scan_vanished(s, e, same_path, err);
+	if (fd < 0)
+		return scan_unreadable(s, n, e, links, same_path, err);
+	if (!source_refresh(fd, e, s->x->root_dev, &st))
+		return scan_vanished(s, e, same_path, err);
+	if (e->size == 0)
+		return scan_put(s, n, e, links, true, same_path, err);
+	if ((r = scan_new_large(s, n, e, links, same_path, &f, err)) < 0)
+		return r;
+	f->fd = STEAL_FD(fd);
+	f->sparse = (uint64_t)st.st_blocks * 512 < e->size;
+	source_settle(e);
+	return scan_large(s, f, err);
+}
+
+/* Bundles know no holes: a small file that seems to have one is read like a large file. */
+static bool
+scan_may_have_holes(const struct walker_node *n)
+{
+	return n->stx.stx_size >= HOLE_MIN && scan_is_sparse(n);
+}
+
+static int
+scan_add(struct scan *s, const struct walker_node *n, struct entry *e, bool same_path, struct error *err)
+{
+	enum links_answer links = LINKS_ALONE;
+	bool read;
+	int r;
+
+	if (e->type == ENTRY_FILE && e->nlink > 1)
+		links = links_see(s->links, e, scan_is_sparse(n));
+	if (links == LINKS_OTHER)
+		e->nlink = 1;
+	/* A file that something is mounted over cannot be seen. */
+	if (e->type == ENTRY_FILE && n->mount_point)
+		e->flags |= ENTRY_UNREADABLE;
+	read = e->type == ENTRY_FILE && links != LINKS_FURTHER && !n->mount_point;
+	if (read && (e->size >= CHUNK_BUNDLED || scan_may_have_holes(n)))
+		return scan_read_large(s, n, e, links, same_path, err);
+	if (e->type != ENTRY_FILE && (r = scan_details(s, n, e, err)) <= 0)
+		return r < 0 ? r : scan_vanished(s, e, same_path, err);
+	return scan_put(s, n, e, links, read, same_path, err);
+}
+
+static int
+scan_node(struct scan *s, const struct walker_node *n, struct error *err)
+{
+	struct entry e;
+	int r, order = -1;
+
+	if (n->path_len == 0)
+		s->x->root_dev = makedev(n->stx.stx_dev_major, n->stx.stx_dev_minor);
+	entry_from_node(n, s->x->root_dev, &e);
+	if (e.type == ENTRY_FOLDER && n->self == NULL && !n->mount_point)
+		e.flags |= ENTRY_UNREADABLE;
+	while (s->have_old && (order = entry_path_compare(s->old.path, s->old.path_len, e.path, e.path_len)) < 0)
+		if ((r = scan_gone(s, err)) < 0)
+			return r;
+	bool same_path = s->have_old && order == 0;
+
+	if (same_path && scan_unchanged(s, &s->old, &e))
+		return scan_keep(s, err);
+	if (same_path)
+		s->x->statistics.changed++;
+	else
+		s->x->statistics.added++;
+	if ((r = scan_add(s, n, &e, same_path, err)) < 0)
+		return r;
+	return same_path ? scan_advance(s, err) : 0;
+}
+
+static void
+scan_notice(void *arg, enum walker_notice notice, const char *path, size_t len, int errnum)
+{
+	struct report *report = ((struct scan *)arg)->x->report;
+
+	switch (notice) {
+	case WALKER_UNREADABLE:
+		report_warn(report, path, len, "folder could not be read: %s", strerror(errnum));
+		break;
+	case WALKER_NO_STAT:
+		report_warn(report, path, len, "could not be examined: %s", strerror(errnum));
+		break;
+	case WALKER_LEFT_OUT_LOST_FOUND:
+		report_note(report, path, len, "left out");
+		break;
+	case WALKER_LEFT_OUT_MOUNT:
+		report_note(report, path, len, "another file system is mounted here: its content is left out");
+		break;
+	case WALKER_TOO_DEEP:
+		report_warn(report, path, len, "the path is too long: left out");
+		break;
+	}
+}
+
+/* The walk waits for folders to be closed: some of them may be held by the batch that is being filled. */
+static void
+scan_on_wait(void *arg)
+{
+	struct scan *s = arg;
+	struct error err;
+
+	if (scan_flush(s, &err) < 0)
+		job_fail(s->x->job, &err);
+}
+
+static int
+scan_open(struct scan *s, struct error *err)
+{
+	const struct export_options *o = s->x->options;
+	struct walker_options w = {.cross_file_systems = o->cross_file_systems,
+	    .excludes = o->excludes,
+	    .nexcludes = o->nexcludes,
+	    .max_folders = 512};
+	int r;
+
+	if ((r = links_new(&s->links, err)) < 0 || (r = walker_new(o->source, &w, scan_notice, s, &s->walker, err)) < 0)
+		return r;
+	walker_on_wait(s->walker, scan_on_wait, s);
+	export_set_walker(s->x, s->walker);
+	if (s->x->base != NULL && (r = catalog_reader_new(s->x->base, 2, &s->reader, err)) < 0)
+		return r;
+	return scan_advance(s, err);
+}
+
+static int
+scan_run(struct scan *s, struct error *err)
+{
+	struct walker_node n;
+	int r;
+
+	if ((r = scan_open(s, err)) < 0)
+		return r;
+	while ((r = walker_next(s->walker, &n, err)) > 0) {
+		if (job_failed(s->x->job))
+			return error_set(err, ERR_CANCELLED, "cancelled");
+		if ((r = scan_node(s, &n, err)) < 0)
+			return r;
+	}
+	while (r == 0 && s->have_old)
+		r = scan_gone(s, err);
+	return r < 0 ? r : scan_flush(s, err);
+}
+
+void
+scan_files(void *arg)
+{
+	struct scan s = {.x = arg, .text = BUF_INIT(ENTRY_XATTRS_MAX + ENTRY_LINK_MAX + 1)};
+	struct error err;
+
+	if (scan_run(&s, &err) < 0)
+		job_fail(s.x->job, &err);
+	queue_close(s.x->work);
+	queue_close(s.x->done);
+	export_set_walker(s.x, NULL);
+	item_free(s.batch);
+	walker_free(s.walker);
+	catalog_reader_free(s.reader);
+	links_free(s.links);
+	buf_free(&s.text);
+}
