@@ -7,8 +7,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "attrs.h"
 #include "cleanup.h"
 #include "error.h"
+
+int
+content_attributes(struct content *c, int fd, struct entry *e, struct arena *a, struct error *err)
+{
+	int r;
+
+	buf_reset(&c->xattrs);
+	r = attrs_read_fd(fd, &c->xattrs, err);
+	if (r == ERR_NOMEM)
+		return r;
+	if (r < 0) {
+		report_warn(c->x->report, e->path, e->path_len, "attributes could not be read: %s", err->msg);
+		buf_reset(&c->xattrs);
+	}
+	e->xattrs_len = c->xattrs.len;
+	e->xattrs = c->xattrs.len == 0 ? NULL : arena_copy(a, c->xattrs.data, c->xattrs.len);
+	return e->xattrs_len > 0 && e->xattrs == NULL ? error_nomem(err) : 0;
+}
 
 int
 content_path_hash(struct content *c, const struct entry *e, uint64_t *out, struct error *err)

@@ -30,6 +30,8 @@ int content_piece(struct content *, struct stretch *, size_t piece, struct error
 /* After a failure: items are disposed of by whoever holds the last part of them.  Does not free the task. */
 void content_abandon(struct task *);
 
+/* The attributes of an open file, into its entry (memory from the arena).  What cannot be read is reported. */
+int content_attributes(struct content *, int fd, struct entry *, struct arena *, struct error *);
 /* Hint for salvage: a keyed hash of the path. */
 int content_path_hash(struct content *, const struct entry *, uint64_t *out, struct error *);
 

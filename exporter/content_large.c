@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attrs.h"
 #include "cleanup.h"
 #include "error.h"
 #include "source.h"
@@ -314,26 +313,6 @@ span_walk(struct span *p, uint64_t pos, uint64_t end, struct error *err)
 	return 0;
 }
 
-/* The attributes of the file are read with its first piece. */
-static int
-large_attributes(struct content *c, struct large *f, int fd, struct error *err)
-{
-	struct entry *e = &f->item.entry;
-	int r;
-
-	buf_reset(&c->xattrs);
-	r = attrs_read_fd(fd, &c->xattrs, err);
-	if (r == ERR_NOMEM)
-		return r;
-	if (r < 0) {
-		report_warn(c->x->report, e->path, e->path_len, "attributes could not be read: %s", err->msg);
-		return 0;
-	}
-	e->xattrs_len = c->xattrs.len;
-	e->xattrs = c->xattrs.len == 0 ? NULL : arena_copy(&f->arena, c->xattrs.data, c->xattrs.len);
-	return e->xattrs_len > 0 && e->xattrs == NULL ? error_nomem(err) : 0;
-}
-
 /* By what the file is called and begins with: the same answer for all pieces. */
 static enum chunk_method
 large_method(const struct entry *e, int fd)
@@ -360,7 +339,8 @@ content_piece(struct content *c, struct stretch *s, size_t index, struct error *
 	if (f->device != NULL)
 		return span_walk(&p, start, end, err);
 	p.method = large_method(&f->item.entry, f->fd);
-	if (start == 0 && (r = large_attributes(c, f, f->fd, err)) < 0)
+	/* The attributes of the file are read with its first piece. */
+	if (start == 0 && (r = content_attributes(c, f->fd, &f->item.entry, &f->arena, err)) < 0)
 		return r;
 	if ((r = span_walk(&p, start, end, err)) < 0)
 		return r;

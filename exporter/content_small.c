@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attrs.h"
 #include "cleanup.h"
 #include "error.h"
 #include "source.h"
@@ -34,23 +33,10 @@ struct bundle {
 static int
 small_attributes(struct content *c, int fd, struct item_entry *ie, struct arena *a, struct error *err)
 {
-	struct entry *e = &ie->entry;
-	int r;
-
 	ie->late = a->used >= BATCH_ATTRIBUTES;
 	if (ie->late)
 		return 0;
-	buf_reset(&c->xattrs);
-	r = attrs_read_fd(fd, &c->xattrs, err);
-	if (r == ERR_NOMEM)
-		return r;
-	if (r < 0) {
-		report_warn(c->x->report, e->path, e->path_len, "attributes could not be read: %s", err->msg);
-		buf_reset(&c->xattrs);
-	}
-	e->xattrs_len = c->xattrs.len;
-	e->xattrs = c->xattrs.len == 0 ? NULL : arena_copy(a, c->xattrs.data, c->xattrs.len);
-	return e->xattrs_len > 0 && e->xattrs == NULL ? error_nomem(err) : 0;
+	return content_attributes(c, fd, &ie->entry, a, err);
 }
 
 /* What was there is at dst, the rest of size is zero.  False and errno when the file cannot be read. */
