@@ -18,8 +18,8 @@
 /* ---- signals ---- */
 
 static void (*on_signal)(void);
-static pthread_mutex_t limited_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct store *limited; /* of --limit-upload and --limit-download: who waits there must end too */
+static pthread_mutex_t waited_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct store *waited; /* the command's store: who waits in it must end too */
 static volatile sig_atomic_t signal_seen;
 static sigset_t signals;
 
@@ -36,10 +36,10 @@ signal_thread(void *arg)
 			_exit(128 + sig);
 		signal_seen = sig;
 		on_signal();
-		(void)pthread_mutex_lock(&limited_lock);
-		if (limited != NULL)
-			store_limit_end(limited);
-		(void)pthread_mutex_unlock(&limited_lock);
+		(void)pthread_mutex_lock(&waited_lock);
+		if (waited != NULL)
+			store_end(waited);
+		(void)pthread_mutex_unlock(&waited_lock);
 	}
 	return NULL;
 }
@@ -113,11 +113,11 @@ command_begin_report(struct command_context *c, const struct options *o, const c
 }
 
 static void
-command_set_limited(struct store *store)
+command_set_waited(struct store *store)
 {
-	(void)pthread_mutex_lock(&limited_lock);
-	limited = store;
-	(void)pthread_mutex_unlock(&limited_lock);
+	(void)pthread_mutex_lock(&waited_lock);
+	waited = store;
+	(void)pthread_mutex_unlock(&waited_lock);
 }
 
 int
@@ -130,16 +130,15 @@ command_begin(struct command_context *c, const struct options *o, const char *na
 
 	memset(secrets, 0, sizeof secrets);
 	if (r == 0)
-		r = store_open(o->repository, false, &store, err);
-	if (r == 0 && (o->limit_upload > 0 || o->limit_download > 0) &&
-	    (r = store_limit_new(store, o->limit_upload, o->limit_download, &store, err)) == 0)
-		command_set_limited(store);
-	if (r == 0 && (r = secrets_find(o, secrets, &count, err)) < 0) {
-		command_set_limited(NULL);
+		r = store_open(o->repository, false, NULL, &store, err);
+	if (r == 0 && (o->limit_upload > 0 || o->limit_download > 0))
+		r = store_limit_new(store, o->limit_upload, o->limit_download, &store, err);
+	if (r == 0 && (r = secrets_find(o, secrets, &count, err)) < 0)
 		store_free(store);
-	} else if (r == 0) {
+	else if (r == 0)
 		r = repo_open(store, secrets, count, &c->repo, err);
-	}
+	if (r == 0)
+		command_set_waited(store);
 	for (size_t i = 0; i < COUNT_OF(secrets); i++)
 		secret_wipe(&secrets[i]);
 	return r;
@@ -180,7 +179,7 @@ command_end(struct command_context *c, int r, struct error *err)
 		    err->code == ERR_CANCELLED && signal_seen != 0 ? 128 + signal_seen : error_exit_status(err->code);
 	else if (c->report != NULL && report_warnings(c->report) > 0)
 		status = 3;
-	command_set_limited(NULL);
+	command_set_waited(NULL);
 	volume_free(c->volume);
 	repo_free(c->repo);
 	report_free(c->report);

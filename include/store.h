@@ -7,6 +7,7 @@
 
 struct buf;
 struct error;
+struct s3_settings;
 
 /*
  * An object store: a flat map from keys to immutable byte strings.
@@ -28,13 +29,21 @@ struct store_object {
 /* Return 0 to go on, 1 to stop early without failure, negative (with err set) to fail. */
 typedef int store_list_fn(void *arg, const struct store_object *, struct error *);
 
+/* What an object is for: a store may keep the two in different places. */
+enum store_kind {
+	STORE_META, /* small, read often */
+	STORE_BULK /* packs of data: large, written once, read seldom */
+};
+
 struct store_ops {
 	const char *name; /* "dir", "mem", "s3": for messages */
-	int (*put)(struct store *, const char *key, const void *bytes, size_t len, struct error *);
+	int (*put)(struct store *, const char *key, const void *bytes, size_t len, enum store_kind, struct error *);
 	int (*get)(struct store *, const char *key, uint64_t offset, void *bytes, size_t len, struct error *);
 	int (*size)(struct store *, const char *key, uint64_t *out_size, struct error *);
+	int (*load)(struct store *, const char *key, size_t limit, struct buf *out, struct error *);
 	int (*list)(struct store *, const char *prefix, store_list_fn *fn, void *arg, struct error *);
 	int (*remove)(struct store *, const char *key, struct error *);
+	void (*end)(struct store *); /* NULL: no call waits for long */
 	void (*free)(struct store *);
 };
 
@@ -45,6 +54,8 @@ struct store {
 
 /* Store bytes[0..len) as key.  ERR_EXISTS if the key is taken (the object there is untouched). */
 int store_put(struct store *, const char *key, const void *bytes, size_t len, struct error *);
+/* The same for a pack of data, which may go into another storage class. */
+int store_put_bulk(struct store *, const char *key, const void *bytes, size_t len, struct error *);
 /* Read exactly len bytes at offset.  ERR_NOT_FOUND, or ERR_CORRUPT if the object is too short. */
 int store_get(struct store *, const char *key, uint64_t offset, void *bytes, size_t len, struct error *);
 /* The object's length.  ERR_NOT_FOUND. */
@@ -56,14 +67,19 @@ int store_load(struct store *, const char *key, size_t limit, struct buf *out, s
 int store_list(struct store *, const char *prefix, store_list_fn *fn, void *arg, struct error *);
 /* Remove an object, durably.  Removing what is not there succeeds. */
 int store_remove(struct store *, const char *key, struct error *);
+/* Whoever waits in the store, now or later, gives up soon with ERR_CANCELLED: the program is to end.  From any thread.
+ */
+void store_end(struct store *);
 /* Accepts NULL. */
 void store_free(struct store *);
 
 /*
- * A repository's place: a path, file:///path (and later s3://bucket/prefix).  With create, a missing folder is made
- * (one level and its parents, mode 0700); without, a missing one is ERR_NO_REPOSITORY.  Unknown schemes are ERR_USAGE.
+ * A repository's place: a path, file:///path or s3://bucket/prefix (s3.h; settings are for that alone, NULL: as the
+ * environment says).  With create, a missing folder is made (one level and its parents, mode 0700); without, a missing
+ * one is ERR_NO_REPOSITORY.  Buckets are never made.  Unknown schemes are ERR_USAGE.
  */
-int store_open(const char *place, bool create, struct store **out, struct error *);
+int store_open(
+    const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *);
 /* The folder path itself, for store_open() and tests. */
 int store_dir_open(const char *path, bool create, struct store **out, struct error *);
 /* An empty store in memory, for tests. */
@@ -72,8 +88,5 @@ int store_mem_open(struct store **out, struct error *);
  * threads; up to one second's worth may come at once after a pause.  Owns inner from then on, also when it fails. */
 int store_limit_new(
     struct store *inner, uint64_t upload_per_s, uint64_t download_per_s, struct store **out, struct error *);
-/* Whoever waits for the rate, now or later, gives up with ERR_CANCELLED: the program is to end.  Only for a store of
- * store_limit_new(). */
-void store_limit_end(struct store *);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "store.h"
 #include "store_fault.h"
+#include "store_internal.h"
 
 enum { OPS = 5 };
 
@@ -65,14 +66,14 @@ finish(int r, const struct fate *fate, const char *key, struct error *err)
 }
 
 static int
-fault_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+fault_put(struct store *s, const char *key, const void *bytes, size_t len, enum store_kind kind, struct error *err)
 {
 	struct store_fault *f = (struct store_fault *)s;
 	struct fate fate = decide(f, STORE_FAULT_PUT);
 
 	if (fate.before != ERR_OK)
 		return inject(fate.before, "of put", key, err);
-	return finish(store_put(f->inner, key, bytes, len, err), &fate, key, err);
+	return finish(f->inner->ops->put(f->inner, key, bytes, len, kind, err), &fate, key, err);
 }
 
 static int
@@ -138,6 +139,7 @@ static const struct store_ops fault_ops = {
     .put = fault_put,
     .get = fault_get,
     .size = fault_size,
+    .load = store_load_in_two,
     .list = fault_list,
     .remove = fault_remove,
     .free = fault_free,

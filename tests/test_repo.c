@@ -25,9 +25,11 @@ struct shared {
 };
 
 static int
-shared_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+shared_put(struct store *s, const char *key, const void *bytes, size_t len, enum store_kind kind, struct error *err)
 {
-	return store_put(((struct shared *)s)->inner, key, bytes, len, err);
+	struct store *inner = ((struct shared *)s)->inner;
+
+	return inner->ops->put(inner, key, bytes, len, kind, err);
 }
 
 static int
@@ -40,6 +42,12 @@ static int
 shared_size(struct store *s, const char *key, uint64_t *out_size, struct error *err)
 {
 	return store_size(((struct shared *)s)->inner, key, out_size, err);
+}
+
+static int
+shared_load(struct store *s, const char *key, size_t limit, struct buf *out, struct error *err)
+{
+	return store_load(((struct shared *)s)->inner, key, limit, out, err);
 }
 
 static int
@@ -61,7 +69,15 @@ shared_free(struct store *s)
 }
 
 static const struct store_ops shared_ops = {
-    "shared", shared_put, shared_get, shared_size, shared_list, shared_remove, shared_free};
+    .name = "shared",
+    .put = shared_put,
+    .get = shared_get,
+    .size = shared_size,
+    .load = shared_load,
+    .list = shared_list,
+    .remove = shared_remove,
+    .free = shared_free,
+};
 
 static struct store *
 share(struct store *inner)

@@ -287,7 +287,7 @@ open_dir(const char *name)
 	struct error err;
 
 	path_of(path, name);
-	CHECK_OK(store_open(path, true, &s, &err), &err);
+	CHECK_OK(store_open(path, true, NULL, &s, &err), &err);
 	return s;
 }
 
@@ -392,21 +392,21 @@ test_open(void)
 	struct stat st;
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		CHECK_INT(store_open(cases[i].place, false, &s, &err), cases[i].code);
-	CHECK_INT(store_open("/dev/null/x", true, &s, &err), ERR_NO_REPOSITORY);
+		CHECK_INT(store_open(cases[i].place, false, NULL, &s, &err), cases[i].code);
+	CHECK_INT(store_open("/dev/null/x", true, NULL, &s, &err), ERR_NO_REPOSITORY);
 	path_of(path, "new//parent/repository/");
-	CHECK_INT(store_open(path, false, &s, &err), ERR_NO_REPOSITORY);
-	CHECK_OK(store_open(path, true, &s, &err), &err);
+	CHECK_INT(store_open(path, false, NULL, &s, &err), ERR_NO_REPOSITORY);
+	CHECK_OK(store_open(path, true, NULL, &s, &err), &err);
 	store_free(s);
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0700);
 	(void)snprintf(url, sizeof(url), "file://%s", path);
-	CHECK_OK(store_open(url, false, &s, &err), &err);
+	CHECK_OK(store_open(url, false, NULL, &s, &err), &err);
 	store_free(s);
 	CHECK(chdir(base) == 0);
-	CHECK_OK(store_open("relative/one", true, &s, &err), &err);
+	CHECK_OK(store_open("relative/one", true, NULL, &s, &err), &err);
 	check_put(s, "k", "v");
 	store_free(s);
-	CHECK_OK(store_open("relative/one", false, &s, &err), &err);
+	CHECK_OK(store_open("relative/one", false, NULL, &s, &err), &err);
 	check_content(s, "k", "v");
 	store_free(s);
 }

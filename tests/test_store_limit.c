@@ -141,7 +141,7 @@ test_end(void)
 	CHECK_OK(store_mem_open(&inner, &err), &err);
 	CHECK_OK(store_limit_new(inner, 1, 0, &s, &err), &err);
 	CHECK_INT(pthread_create(&thread, NULL, put_for_hours, s), 0);
-	store_limit_end(s);
+	store_end(s);
 	CHECK_INT(pthread_join(thread, NULL), 0);
 	(void)put_for_hours(s);
 	CHECK_INT(store_size(s, "slow", &size, &err), ERR_NOT_FOUND);

@@ -46,6 +46,18 @@ uploads_put(struct session *s, const char *key, const void *bytes, size_t len, s
 	return r == ERR_EXISTS ? compare_stored(s, key, bytes, len, err) : r;
 }
 
+/* Metadata packs are read by every command, data packs only when something is restored. */
+static int
+put_pack(struct session *s, const char *key, const struct pack *pack, uint8_t kind, struct error *err)
+{
+	int r;
+
+	if (kind == 'm')
+		return uploads_put(s, key, pack_bytes(pack), pack_len(pack), err);
+	r = store_put_bulk(s->store, key, pack_bytes(pack), pack_len(pack), err);
+	return r == ERR_EXISTS ? compare_stored(s, key, pack_bytes(pack), pack_len(pack), err) : r;
+}
+
 static size_t
 kind_index(uint8_t kind)
 {
@@ -76,7 +88,7 @@ uploads_store(struct session *s, const struct pack *pack, struct error *err)
 	int r;
 
 	pack_name(s->keys->volume, header->kind, s->key.session, header->seq, name);
-	r = uploads_put(s, name, pack_bytes(pack), pack_len(pack), err);
+	r = put_pack(s, name, pack, header->kind, err);
 	if (r < 0)
 		return r;
 	(void)pthread_mutex_lock(&s->lock);

@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "error.h"
 #include "store.h"
+#include "store_internal.h"
 
 enum { KEY_MAX = 512, QUOTED_SIZE = 200 };
 
@@ -57,7 +58,15 @@ store_put(struct store *s, const char *key, const void *bytes, size_t len, struc
 {
 	int r = check_key(key, err);
 
-	return r < 0 ? r : s->ops->put(s, key, bytes, len, err);
+	return r < 0 ? r : s->ops->put(s, key, bytes, len, STORE_META, err);
+}
+
+int
+store_put_bulk(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+{
+	int r = check_key(key, err);
+
+	return r < 0 ? r : s->ops->put(s, key, bytes, len, STORE_BULK, err);
 }
 
 int
@@ -85,23 +94,38 @@ int
 store_load(struct store *s, const char *key, size_t limit, struct buf *out, struct error *err)
 {
 	size_t before = out->len;
+	int r = check_key(key, err);
+
+	if (r == 0)
+		r = s->ops->load(s, key, limit, out, err);
+	if (r < 0)
+		out->len = before;
+	return r;
+}
+
+int
+store_too_long(const char *key, uint64_t size, size_t limit, struct error *err)
+{
+	return error_set(err, ERR_CORRUPT, "object %s has %llu bytes, more than the %zu that are possible", key,
+	    (unsigned long long)size, limit);
+}
+
+int
+store_load_in_two(struct store *s, const char *key, size_t limit, struct buf *out, struct error *err)
+{
 	uint64_t size;
 	uint8_t *at;
 	int r;
 
-	r = store_size(s, key, &size, err);
+	r = s->ops->size(s, key, &size, err);
 	if (r < 0)
 		return r;
 	if (size > limit)
-		return error_set(err, ERR_CORRUPT, "object %s has %llu bytes, more than the %zu that are possible", key,
-		    (unsigned long long)size, limit);
+		return store_too_long(key, size, limit, err);
 	at = buf_extend(out, (size_t)size);
 	if (at == NULL)
 		return buf_check(out, key, err);
-	r = store_get(s, key, 0, at, (size_t)size, err);
-	if (r < 0)
-		out->len = before;
-	return r;
+	return s->ops->get(s, key, 0, at, (size_t)size, err);
 }
 
 /* Between a listing and its reader. */
@@ -149,6 +173,13 @@ store_remove(struct store *s, const char *key, struct error *err)
 }
 
 void
+store_end(struct store *s)
+{
+	if (s->ops->end != NULL)
+		s->ops->end(s);
+}
+
+void
 store_free(struct store *s)
 {
 	if (s != NULL)
@@ -167,11 +198,13 @@ scheme_length(const char *place)
 }
 
 int
-store_open(const char *place, bool create, struct store **out, struct error *err)
+store_open(
+    const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *err)
 {
 	size_t n = scheme_length(place);
 	char quoted[QUOTED_SIZE];
 
+	(void)settings;
 	if (n == 0)
 		return store_dir_open(place, create, out, err);
 	if (n == 4 && strncmp(place, "file", 4) == 0) {

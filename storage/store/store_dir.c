@@ -23,6 +23,7 @@
 #include "newfile.h"
 #include "store.h"
 #include "store_dir.h"
+#include "store_internal.h"
 
 enum {
 	KEY_SIZE = 513,
@@ -135,13 +136,15 @@ explain_taken(const struct store_dir *d, const char *key, int folder_fd, const c
 }
 
 static int
-dir_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+dir_put(struct store *s, const char *key, const void *bytes, size_t len, enum store_kind kind,
+    struct error *err)
 {
 	struct store_dir *d = (struct store_dir *)s;
 	char folder[KEY_SIZE];
 	const char *name = split_key(key, folder);
 	CLEANUP_CLOSE int folder_fd = open_folder(d, folder);
 
+	(void)kind;
 	if (folder_fd < 0)
 		return failed(d, key, "make its folder", err);
 	if (newfile_put(&d->newfile, folder_fd, name, bytes, len) < 0) {
@@ -257,6 +260,7 @@ static const struct store_ops dir_ops = {
     .put = dir_put,
     .get = dir_get,
     .size = dir_size,
+    .load = store_load_in_two,
     .list = dir_list,
     .remove = dir_remove,
     .free = dir_free,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "buf.h"
 #include "error.h"
 #include "store.h"
 
@@ -18,7 +19,7 @@
 struct bucket {
 	pthread_mutex_t lock;
 	pthread_cond_t ended_cond;
-	bool ended; /* store_limit_end() */
+	bool ended; /* store_end() */
 	uint64_t per_s; /* 0: no limit */
 	uint64_t paid_ns; /* when all that was taken so far is paid for, on the monotonic clock */
 };
@@ -106,12 +107,12 @@ bucket_end(struct bucket *b)
 }
 
 static int
-limit_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+limit_put(struct store *s, const char *key, const void *bytes, size_t len, enum store_kind kind, struct error *err)
 {
 	struct store_limit *l = (struct store_limit *)s;
 	int r = bucket_take(&l->up, len, err);
 
-	return r < 0 ? r : store_put(l->inner, key, bytes, len, err);
+	return r < 0 ? r : l->inner->ops->put(l->inner, key, bytes, len, kind, err);
 }
 
 static int
@@ -129,6 +130,17 @@ limit_size(struct store *s, const char *key, uint64_t *out_size, struct error *e
 	return store_size(((struct store_limit *)s)->inner, key, out_size, err);
 }
 
+/* Paid for afterwards, when the length is known: it is bounded, and a debt slows down the next one. */
+static int
+limit_load(struct store *s, const char *key, size_t limit, struct buf *out, struct error *err)
+{
+	struct store_limit *l = (struct store_limit *)s;
+	size_t before = out->len;
+	int r = store_load(l->inner, key, limit, out, err);
+
+	return r < 0 ? r : bucket_take(&l->down, out->len - before, err);
+}
+
 static int
 limit_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg, struct error *err)
 {
@@ -139,6 +151,16 @@ static int
 limit_remove(struct store *s, const char *key, struct error *err)
 {
 	return store_remove(((struct store_limit *)s)->inner, key, err);
+}
+
+static void
+limit_end(struct store *s)
+{
+	struct store_limit *l = (struct store_limit *)s;
+
+	bucket_end(&l->up);
+	bucket_end(&l->down);
+	store_end(l->inner);
 }
 
 static void
@@ -157,8 +179,10 @@ static const struct store_ops limit_ops = {
     .put = limit_put,
     .get = limit_get,
     .size = limit_size,
+    .load = limit_load,
     .list = limit_list,
     .remove = limit_remove,
+    .end = limit_end,
     .free = limit_free,
 };
 
@@ -178,13 +202,4 @@ store_limit_new(
 	bucket_init(&l->down, download_per_s);
 	*out = &l->store;
 	return 0;
-}
-
-void
-store_limit_end(struct store *s)
-{
-	struct store_limit *l = (struct store_limit *)s;
-
-	bucket_end(&l->up);
-	bucket_end(&l->down);
 }

@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "store.h"
+#include "store_internal.h"
 
 struct object {
 	char *key;
@@ -104,12 +105,14 @@ insert(struct store_mem *m, const struct object *o, struct error *err)
 }
 
 static int
-mem_put(struct store *s, const char *key, const void *bytes, size_t len, struct error *err)
+mem_put(struct store *s, const char *key, const void *bytes, size_t len, enum store_kind kind,
+    struct error *err)
 {
 	struct store_mem *m = (struct store_mem *)s;
 	struct object o;
 	int r;
 
+	(void)kind;
 	r = new_object(&o, key, bytes, len, err);
 	if (r < 0)
 		return r;
@@ -229,6 +232,7 @@ static const struct store_ops mem_ops = {
     .put = mem_put,
     .get = mem_get,
     .size = mem_size,
+    .load = store_load_in_two,
     .list = mem_list,
     .remove = mem_remove,
     .free = mem_free,
