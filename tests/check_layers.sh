@@ -17,7 +17,7 @@ forbid() {
 
 exporter=$(cd "$srcdir/exporter" 2>/dev/null && ls *.h)
 repo="repo.h session.h dedup.h catalog_writer.h"
-formats="frame.h pack.h entry.h block.h segment.h root.h checkpoint.h packlist.h manifest.h slot.h envelope.h keys.h crypto.h"
+formats="frame.h pack.h entry.h block.h segment.h root.h checkpoint.h packlist.h manifest.h slot.h envelope.h keys.h"
 for folder in storage/base storage/format storage/store storage/repo include; do
 	forbid $folder $exporter
 done

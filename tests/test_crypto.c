@@ -9,7 +9,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
-#include "../storage/format/hpke_internal.h"
+#include "hpke_internal.h"
 #include "check.h"
 #include "cleanup.h"
 #include "wire.h"

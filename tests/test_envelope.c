@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "../storage/format/base64.h"
+#include "base64.h"
 #include "buf.h"
 #include "check.h"
 #include "cleanup.h"

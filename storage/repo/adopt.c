@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/array.h"
+#include "array.h"
 #include "cleanup.h"
 #include "checkpoint.h"
 #include "session_internal.h"

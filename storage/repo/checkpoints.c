@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "../format/array.h"
+#include "array.h"
 #include "checkpoint.h"
 #include "cleanup.h"
 #include "session_internal.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/array.h"
+#include "array.h"
 #include "dedup_internal.h"
 
 enum { SEQ_MAX = 1 << 24, SESSIONS_MAX = 64 };

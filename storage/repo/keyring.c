@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/array.h"
+#include "array.h"
 #include "error.h"
 #include "keyring.h"
 #include "volume.h"

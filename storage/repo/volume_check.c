@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/array.h"
+#include "array.h"
 #include "buf.h"
 #include "cleanup.h"
 #include "envelope.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../storage/format/base64.h"
+#include "base64.h"
 #include "buf.h"
 #include "cleanup.h"
 #include "envelope.h"
