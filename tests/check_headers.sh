@@ -8,7 +8,7 @@ for h in "$srcdir"/include/*.h "$srcdir"/exporter/*.h "$srcdir"/storage/*/*.h "$
 	[ -e "$h" ] || continue
 	if ! echo "#include \"$h\"" | $CC -std=gnu11 -D_GNU_SOURCE -fsyntax-only -x c -Wall -Wextra -Werror \
 	    -I"$srcdir/include" -I"$srcdir/exporter" -I"$srcdir/storage/base" -I"$srcdir/storage/format" -I"$srcdir/storage/repo" \
-	    -I"$srcdir/storage/store" -I"$srcdir/tests" -; then
+	    -I"$srcdir/storage/s3" -I"$srcdir/storage/store" -I"$srcdir/tests" -; then
 		echo "$h does not compile on its own" >&2
 		failed=1
 	fi

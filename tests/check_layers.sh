@@ -18,12 +18,13 @@ forbid() {
 exporter=$(cd "$srcdir/exporter" 2>/dev/null && ls *.h)
 repo="repo.h session.h dedup.h catalog_writer.h"
 formats="frame.h pack.h entry.h block.h segment.h root.h checkpoint.h packlist.h manifest.h slot.h envelope.h keys.h"
-for folder in storage/base storage/format storage/store storage/repo include; do
+for folder in storage/base storage/format storage/s3 storage/store storage/repo include; do
 	forbid $folder $exporter
 done
-forbid storage/base $repo $formats store.h
+forbid storage/base $repo $formats store.h s3.h
 forbid storage/format $repo store.h job.h queue.h
 forbid storage/store $repo $formats
+forbid storage/s3 $repo $formats beneath.h newfile.h store_dir.h
 # Banned calls: unbounded, or ending the program from a library.
 if grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|system|alloca)\(' \
     "$srcdir"/storage/*/*.c "$srcdir"/exporter/*.c; then

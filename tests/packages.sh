@@ -1,6 +1,6 @@
 # Sourced by demo.sh and suite.sh: makes sure that Debian packages are there.
 
-BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libzstd-dev libssl-dev libarchive-dev libjson-c-dev"
+BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libzstd-dev libssl-dev libarchive-dev libjson-c-dev libcurl4-openssl-dev libexpat1-dev"
 
 # need_packages NAME...: install what is missing when root, otherwise say what is missing and end.
 need_packages() {

@@ -1,0 +1,42 @@
+#ifndef S3_H_
+#define S3_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct store;
+
+/*
+ * Repositories in S3-compatible storage: s3://bucket[/prefix].
+ *
+ * What is not set here comes from the environment and the files that AWS's own tools read (AWS_ENDPOINT_URL_S3,
+ * AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_PROFILE, AWS_CA_BUNDLE, AWS_SHARED_CREDENTIALS_FILE,
+ * AWS_CONFIG_FILE), then from defaults.
+ */
+struct s3_settings {
+	const char *endpoint; /* URL; NULL: environment, profile, then AWS in the region */
+	const char *region; /* NULL: environment, profile, then what the endpoint says */
+	const char *profile; /* NULL: environment, then "default" */
+	const char *addressing; /* "auto" (NULL), "path" or "virtual" */
+	const char *ca_file, *client_cert, *client_key; /* PEM */
+	bool insecure_tls; /* accept any certificate */
+	const char *storage_class; /* of data packs */
+	const char *sse; /* "AES256", "aws:kms" or "aws:kms:dsse" */
+	const char *sse_kms_key; /* key id or ARN; implies aws:kms */
+	const char *sse_customer_key_file; /* 32 raw bytes, or their base64 */
+	const char *const *tags; /* "KEY=VALUE", at most 10, put on every object */
+	size_t ntags;
+	bool requester_pays;
+	const char *checksum; /* of uploads: "sha256" (NULL), "md5" (also sent) or "crc32c" */
+	unsigned retry_s; /* how long a call is tried again before ERR_UNAVAILABLE; 0: 300 s */
+	unsigned stall_s; /* an exchange that stands still for so long is tried again; 0: 60 s */
+};
+
+/*
+ * Open a bucket's prefix as a store.  Nothing is sent yet but what finding the region and credentials takes.  The
+ * bucket must exist.  ERR_USAGE when the place or a setting is wrong, ERR_DENIED when there are no credentials.
+ */
+int s3_open(const char *place, const struct s3_settings *, struct store **out, struct error *);
+
+#endif
