@@ -27,7 +27,7 @@ free_mac_ctx(EVP_MAC_CTX **ctx)
 }
 
 static int
-keyed_context(const uint8_t key[KEY_LEN], EVP_MAC_CTX **out, struct error *err)
+keyed_context(const void *key, size_t key_len, EVP_MAC_CTX **out, struct error *err)
 {
 	char digest[] = "SHA256";
 	const OSSL_PARAM params[] = {
@@ -42,7 +42,7 @@ keyed_context(const uint8_t key[KEY_LEN], EVP_MAC_CTX **out, struct error *err)
 	*out = EVP_MAC_CTX_new(a->hmac);
 	if (*out == NULL)
 		return error_nomem(err);
-	if (EVP_MAC_init(*out, key, KEY_LEN, params) != 1)
+	if (EVP_MAC_init(*out, key, key_len, params) != 1)
 		return crypto_fail(err, "HMAC-SHA256");
 	return 0;
 }
@@ -65,7 +65,7 @@ mac_new(const uint8_t key[KEY_LEN], struct mac **out, struct error *err)
 
 	if (m == NULL)
 		return error_nomem(err);
-	r = keyed_context(key, &m->ctx, err);
+	r = keyed_context(key, KEY_LEN, &m->ctx, err);
 	if (r < 0) {
 		mac_free(m);
 		return r;
@@ -101,7 +101,7 @@ crypto_hmac(
     const uint8_t key[KEY_LEN], const struct crypto_piece *pieces, size_t count, uint8_t out[32], struct error *err)
 {
 	CLEANUP(free_mac_ctx) EVP_MAC_CTX *ctx = NULL;
-	int r = keyed_context(key, &ctx, err);
+	int r = keyed_context(key, KEY_LEN, &ctx, err);
 
 	if (r < 0)
 		return r;
@@ -109,5 +109,18 @@ crypto_hmac(
 		if (pieces[i].len > 0 && EVP_MAC_update(ctx, pieces[i].bytes, pieces[i].len) != 1)
 			return crypto_fail(err, "HMAC-SHA256");
 	}
+	return finish(ctx, out, err);
+}
+
+int
+crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[32], struct error *err)
+{
+	CLEANUP(free_mac_ctx) EVP_MAC_CTX *ctx = NULL;
+	int r = keyed_context(key, key_len, &ctx, err);
+
+	if (r < 0)
+		return r;
+	if (len > 0 && EVP_MAC_update(ctx, bytes, len) != 1)
+		return crypto_fail(err, "HMAC-SHA256");
 	return finish(ctx, out, err);
 }
