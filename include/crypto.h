@@ -27,6 +27,8 @@ bool crypto_equal(const void *a, const void *b, size_t len);
 int crypto_sha256(const void *bytes, size_t len, uint8_t out[32], struct error *);
 /* HMAC-SHA256 with a key of any length but 0. */
 int crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[32], struct error *);
+/* For protocols that want it as a checksum; protects against nobody. */
+int crypto_md5(const void *bytes, size_t len, uint8_t out[16], struct error *);
 /* K(key, label, context) of docs/format.md section 2. */
 int crypto_derive(const uint8_t key[KEY_LEN], const char *label, const void *context, size_t context_len,
     uint8_t out[KEY_LEN], struct error *);

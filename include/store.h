@@ -29,6 +29,9 @@ struct store_object {
 /* Return 0 to go on, 1 to stop early without failure, negative (with err set) to fail. */
 typedef int store_list_fn(void *arg, const struct store_object *, struct error *);
 
+/* An object that could not be removed, and why.  As store_list_fn. */
+typedef int store_removed_fn(void *arg, const char *key, const struct error *why, struct error *);
+
 /* What an object is for: a store may keep the two in different places. */
 enum store_kind {
 	STORE_META, /* small, read often */
@@ -43,6 +46,9 @@ struct store_ops {
 	int (*load)(struct store *, const char *key, size_t limit, struct buf *out, struct error *);
 	int (*list)(struct store *, const char *prefix, store_list_fn *fn, void *arg, struct error *);
 	int (*remove)(struct store *, const char *key, struct error *);
+	/* NULL: one by one. */
+	int (*remove_many)(
+	    struct store *, const char *const *keys, size_t count, store_removed_fn *fn, void *arg, struct error *);
 	void (*end)(struct store *); /* NULL: no call waits for long */
 	void (*free)(struct store *);
 };
@@ -67,6 +73,10 @@ int store_load(struct store *, const char *key, size_t limit, struct buf *out, s
 int store_list(struct store *, const char *prefix, store_list_fn *fn, void *arg, struct error *);
 /* Remove an object, durably.  Removing what is not there succeeds. */
 int store_remove(struct store *, const char *key, struct error *);
+/* Remove many at once, which may take far fewer calls.  What cannot be removed is passed to failed() (NULL: the first
+ * one ends it), and the others are removed all the same.  Negative when the store as a whole cannot. */
+int store_remove_many(
+    struct store *, const char *const *keys, size_t count, store_removed_fn *failed, void *arg, struct error *);
 /* Whoever waits in the store, now or later, gives up soon with ERR_CANCELLED: the program is to end.  From any thread.
  */
 void store_end(struct store *);
@@ -78,8 +88,7 @@ void store_free(struct store *);
  * environment says).  With create, a missing folder is made (one level and its parents, mode 0700); without, a missing
  * one is ERR_NO_REPOSITORY.  Buckets are never made.  Unknown schemes are ERR_USAGE.
  */
-int store_open(
-    const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *);
+int store_open(const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *);
 /* The folder path itself, for store_open() and tests. */
 int store_dir_open(const char *path, bool create, struct store **out, struct error *);
 /* An empty store in memory, for tests. */

@@ -141,6 +141,14 @@ crypto_sha256(const void *bytes, size_t len, uint8_t out[32], struct error *err)
 	return 0;
 }
 
+int
+crypto_md5(const void *bytes, size_t len, uint8_t out[16], struct error *err)
+{
+	if (EVP_Digest(bytes, len, out, NULL, EVP_md5(), NULL) != 1)
+		return crypto_fail(err, "MD5");
+	return 0;
+}
+
 /* RFC 5869 with an output of one block: extract, then the first round of expand. */
 int
 crypto_derive(const uint8_t key[KEY_LEN], const char *label, const void *context, size_t context_len,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "cleanup.h"
 #include "error.h"
 #include "store.h"
 #include "store_internal.h"
@@ -172,6 +173,42 @@ store_remove(struct store *s, const char *key, struct error *err)
 	return r < 0 ? r : s->ops->remove(s, key, err);
 }
 
+static int
+remove_one_by_one(
+    struct store *s, const char *const *keys, size_t count, store_removed_fn *failed, void *arg, struct error *err)
+{
+	struct error why;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (s->ops->remove(s, keys[i], &why) == 0)
+			continue;
+		/* What ends one will end all. */
+		if (failed == NULL || why.code == ERR_CANCELLED || why.code == ERR_UNAVAILABLE) {
+			*err = why;
+			return why.code;
+		}
+		r = failed(arg, keys[i], &why, err);
+	}
+	return MIN(r, 0);
+}
+
+int
+store_remove_many(
+    struct store *s, const char *const *keys, size_t count, store_removed_fn *failed, void *arg, struct error *err)
+{
+	int (*many)(struct store *, const char *const *, size_t, store_removed_fn *, void *, struct error *) =
+	    s->ops->remove_many != NULL ? s->ops->remove_many : remove_one_by_one;
+
+	for (size_t i = 0; i < count; i++) {
+		int r = check_key(keys[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return many(s, keys, count, failed, arg, err);
+}
+
 void
 store_end(struct store *s)
 {
@@ -198,13 +235,11 @@ scheme_length(const char *place)
 }
 
 int
-store_open(
-    const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *err)
+store_open(const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *err)
 {
 	size_t n = scheme_length(place);
 	char quoted[QUOTED_SIZE];
 
-	(void)settings;
 	if (n == 0)
 		return store_dir_open(place, create, out, err);
 	if (n == 4 && strncmp(place, "file", 4) == 0) {
@@ -213,6 +248,7 @@ store_open(
 			    err, ERR_USAGE, "a file URL has three slashes and an absolute path: file:///path");
 		return store_dir_open(place + n + 3, create, out, err);
 	}
+	(void)settings;
 	return error_set(err, ERR_USAGE, "do not know how to open a repository at %s://, only paths and file:///path",
 	    error_quote(quoted, sizeof(quoted), place, n));
 }
