@@ -52,9 +52,11 @@ content_map(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void
-content_wipe(struct content *c)
+void
+content_free(struct content *c)
 {
+	if (c == NULL)
+		return;
 	packer_free(c->packer);
 	mac_free(c->path_mac);
 	loader_free(c->loader);
@@ -63,6 +65,7 @@ content_wipe(struct content *c)
 	if (c->bundle != NULL)
 		(void)munmap(c->bundle, BUNDLE_ROOM);
 	buf_free(&c->xattrs);
+	free(c);
 }
 
 static int
@@ -70,7 +73,6 @@ content_init(struct content *c, struct export *x, struct error *err)
 {
 	int r;
 
-	memset(c, 0, sizeof *c);
 	c->x = x;
 	buf_init(&c->xattrs, ENTRY_XATTRS_MAX);
 	c->window = content_map(CONTENT_WINDOW);
@@ -80,6 +82,28 @@ content_init(struct content *c, struct export *x, struct error *err)
 	if ((r = packer_new(x->session, 'p', x->options->level, &c->packer, err)) < 0)
 		return r;
 	return mac_new(x->keys->manifest, &c->path_mac, err);
+}
+
+int
+content_new(struct export *x, struct content **out, struct error *err)
+{
+	struct content *c = calloc(1, sizeof *c);
+	int r;
+
+	if (c == NULL)
+		return error_nomem(err);
+	if ((r = content_init(c, x, err)) < 0) {
+		content_free(c);
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+int
+content_flush(struct content *c, struct error *err)
+{
+	return packer_flush(c->packer, err);
 }
 
 /* False when the item was not handed on: it is still ours. */
@@ -117,25 +141,25 @@ void
 content_thread(void *arg)
 {
 	struct export *x = arg;
-	struct content c;
+	struct content *c = NULL;
 	struct error err;
 	struct task *t;
-	bool ok = content_init(&c, x, &err) == 0;
+	bool ok = content_new(x, &c, &err) == 0;
 
 	if (!ok)
 		job_fail(x->job, &err);
 	while ((t = queue_pop(x->work)) != NULL) {
 		if (!ok) {
 			content_abandon(t);
-		} else if (!content_task(&c, t, &err)) {
+		} else if (!content_task(c, t, &err)) {
 			ok = false;
 			job_fail(x->job, &err);
 			content_abandon(t);
 		}
 		free(t);
 	}
-	if (ok && packer_flush(c.packer, &err) < 0)
+	if (ok && content_flush(c, &err) < 0)
 		job_fail(x->job, &err);
-	content_wipe(&c);
+	content_free(c);
 	queue_close(x->done);
 }

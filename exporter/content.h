@@ -22,6 +22,11 @@ struct content {
 	struct buf xattrs;
 };
 
+int content_new(struct export *, struct content **out, struct error *);
+/* Hand on what is sealed but not yet stored: the last call before content_free(), which accepts NULL. */
+int content_flush(struct content *, struct error *);
+void content_free(struct content *);
+
 /* Read the files of a batch.  Entries are completed in place; unreadable and vanished ones are reported. */
 int content_batch(struct content *, struct batch *, struct error *);
 /* Read one piece of a stretch. */

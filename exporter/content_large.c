@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 #include "source.h"
 
 /* A catalog holds 65,536 extents for a segment; a piece that has more holes than its share stores the rest of them as

@@ -60,21 +60,6 @@ small_content(int fd, uint8_t *dst, size_t size)
 	return true;
 }
 
-static int
-small_unreadable(struct content *c, struct item_entry *ie)
-{
-	struct entry *e = &ie->entry;
-
-	if (source_is_gone(errno)) {
-		ie->dropped = true;
-		report_warn(c->x->report, e->path, e->path_len, "vanished before it could be read: left out");
-	} else {
-		e->flags |= ENTRY_UNREADABLE;
-		report_warn(c->x->report, e->path, e->path_len, "content could not be read: %s", strerror(errno));
-	}
-	return 0;
-}
-
 /* 1: the content is at dst; 0: there is none, and that was reported; negative: fatal. */
 static int
 small_read(struct content *c, struct item_entry *ie, struct arena *a, uint8_t *dst, size_t room, struct error *err)
@@ -84,20 +69,24 @@ small_read(struct content *c, struct item_entry *ie, struct arena *a, uint8_t *d
 	struct stat st;
 	int r;
 
-	if (fd < 0)
-		return small_unreadable(c, ie);
+	if (fd < 0) {
+		source_failed(c->x->report, ie, errno);
+		return 0;
+	}
 	for (unsigned try = 1;; try++) {
 		source_settle(e);
 		if ((r = small_attributes(c, fd, ie, a, err)) < 0)
 			return r;
-		if (!small_content(fd, dst, e->size))
-			return small_unreadable(c, ie);
+		if (!small_content(fd, dst, e->size)) {
+			source_failed(c->x->report, ie, errno);
+			return 0;
+		}
 		if (source_unchanged(fd, e, c->x->root_dev))
 			return 1;
 		/* Replaced, or appended to, since the walk: it is taken as it is now, if it is still a small one. */
 		uint64_t read = e->size;
 
-		if (try == TRIES || !source_refresh(fd, e, c->x->root_dev, &st))
+		if (try == TRIES || !source_refresh(fd, ie, c->x->root_dev, &st))
 			break;
 		if (e->size > room) {
 			e->size = read;

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "content.h"
+#include "device.h"
 
 /* Items on their way at the same time: what a batch holds, times this, is the memory of the catalog side. */
 #define EXPORT_WINDOW 32

@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 
 #define ARENA_BLOCK (32u * 1024)
 
@@ -128,40 +128,6 @@ item_new_batch(struct item **out, struct error *err)
 	}
 	*out = it;
 	return 0;
-}
-
-int
-large_new(struct large **out, struct error *err)
-{
-	*out = calloc(1, sizeof **out);
-	if (*out == NULL)
-		return error_nomem(err);
-	atomic_init(&(*out)->refs, 1);
-	(*out)->fd = -1;
-	return 0;
-}
-
-void
-large_fail(struct large *f, enum large_failure failure, int errnum)
-{
-	unsigned seen = atomic_load(&f->failure);
-
-	while (seen < (unsigned)failure && !atomic_compare_exchange_weak(&f->failure, &seen, (unsigned)failure))
-		;
-	if (errnum != 0)
-		atomic_store(&f->errnum, errnum);
-}
-
-void
-large_unref(struct large *f)
-{
-	if (f == NULL || atomic_fetch_sub(&f->refs, 1) != 1)
-		return;
-	if (f->fd >= 0)
-		(void)close(f->fd);
-	free(f->segments);
-	arena_free(&f->arena);
-	free(f);
 }
 
 int

@@ -9,7 +9,6 @@
 #include <sys/types.h>
 
 #include "chunker.h"
-#include "device.h"
 #include "entry.h"
 #include "walker.h"
 
@@ -46,7 +45,7 @@ struct item_entry {
 	bool read; /* a content thread must read it */
 	bool dropped; /* vanished: no entry after all */
 	bool link; /* a further link of a file that came before: content is the remembered one's */
-	bool remember; /* first link of several: keep its content for the others */
+	uint32_t further; /* so many names of the file may still come: keep its content for them */
 	bool late; /* its attributes are left to the recorder, who needs folder and name: the batch has too many */
 };
 
@@ -65,26 +64,12 @@ struct batch {
 	size_t folders; /* changes of folder among these */
 };
 
-/* A file of at least CHUNK_BUNDLED bytes, or a device, while it is being read. */
-struct large {
-	struct arena arena;
-	struct item_entry item;
-	int fd; /* open from the scan on, so that all pieces are of the same file; -1 for a device */
-	struct device *device; /* instead of a file: borrowed */
-	bool sparse;
-	atomic_uint failure; /* enum large_failure, the worst so far */
-	atomic_int errnum;
-	struct frame_ref *segments; /* filled by the recorder */
-	size_t nsegments;
-	atomic_uint refs; /* the scan's and one for each stretch */
-};
-
-enum large_failure { LARGE_OK, LARGE_CHANGED, LARGE_UNREADABLE };
-
 struct piece {
 	struct extent *extents; /* malloc'ed */
 	size_t count, capacity;
 };
+
+struct large;
 
 /* Up to SEGMENT_SIZE bytes of a large file, read by up to 16 threads. */
 struct stretch {
@@ -115,13 +100,9 @@ struct task {
 };
 
 int item_new_batch(struct item **out, struct error *);
+/* Takes a reference to the file. */
 int item_new_stretch(struct large *, size_t index, struct item **out, struct error *);
 void item_free(struct item *);
-/* A large file with one reference; a stretch takes another.  large_unref() accepts NULL. */
-int large_new(struct large **out, struct error *);
-void large_unref(struct large *);
-/* Note a failure; the worst one stays. */
-void large_fail(struct large *, enum large_failure, int errnum);
 
 /*
  * The inode number of an entry.  What lies on another file system than the root gets its device mixed in, because both

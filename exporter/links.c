@@ -86,16 +86,18 @@ link_cost(const struct entry *e, bool sparse)
 }
 
 enum links_answer
-links_see(struct links *l, const struct entry *e, bool sparse)
+links_see(struct links *l, const struct entry *e, bool sparse, uint32_t *further)
 {
 	size_t i = links_home(e->ino), cost = link_cost(e, sparse);
 
+	*further = 0;
 	for (; l->slots[i].left != 0; i = (i + 1) % LINKS_SLOTS) {
 		if (l->slots[i].ino != e->ino)
 			continue;
 		if (l->slots[i].state != link_state(e))
 			return LINKS_OTHER;
-		if (--l->slots[i].left == 0) {
+		*further = --l->slots[i].left;
+		if (*further == 0) {
 			l->slots[i].left = 1;
 			links_remove(l, i);
 		}
@@ -106,5 +108,6 @@ links_see(struct links *l, const struct entry *e, bool sparse)
 	l->slots[i] = (struct link_slot){e->ino, e->nlink - 1, (uint32_t)cost, link_state(e)};
 	l->count++;
 	l->bytes += cost;
+	*further = e->nlink - 1;
 	return LINKS_FIRST;
 }

@@ -11,13 +11,16 @@
 #include "attrs.h"
 #include "buf.h"
 #include "cleanup.h"
+#include "content.h"
 #include "error.h"
+#include "large.h"
 #include "source.h"
 
 struct record {
 	struct export *x;
 	struct catalog_writer *writer;
 	struct remembered *links;
+	struct content *content; /* for names that must be read here; made when the first one comes */
 	struct buf xattrs; /* of an entry whose batch could not keep them */
 };
 
@@ -36,20 +39,15 @@ record_release(struct record *k, const struct entry *old, size_t first, struct e
 	return r;
 }
 
-/* A further link gets the content of the first one; without it (that one vanished, or could not be read) it has none.
- */
-static void
+/* A further link gets the content of the name that was read.  False when there is none. */
+static bool
 record_link(struct record *k, struct item_entry *ie)
 {
 	const struct entry *first = remembered_get(k->links, ie->entry.ino, &ie->late);
 	struct entry *e = &ie->entry;
 
-	if (first == NULL) {
-		e->flags |= ENTRY_UNREADABLE;
-		report_warn(
-		    k->x->report, e->path, e->path_len, "content could not be read: it vanished under another name");
-		return;
-	}
+	if (first == NULL)
+		return false;
 	e->flags |= first->flags;
 	e->size = first->size;
 	memcpy(e->file_id, first->file_id, sizeof e->file_id);
@@ -57,8 +55,7 @@ record_link(struct record *k, struct item_entry *ie)
 	e->xattrs_len = first->xattrs_len;
 	e->extents = first->extents;
 	e->nextents = first->nextents;
-	e->segments = first->segments;
-	e->nsegments = first->nsegments;
+	return true;
 }
 
 static int
@@ -108,29 +105,30 @@ record_late(struct record *k, struct item_entry *ie, struct error *err)
 }
 
 static int
-record_entry(struct record *k, struct item_entry *ie, struct error *err)
+record_remember(struct record *k, const struct item_entry *ie, struct error *err)
+{
+	/* What has grown beyond one segment is read again for each name: what all of them may take is bounded. */
+	if (ie->further == 0 || ie->entry.nsegments > 0)
+		return 0;
+	return remembered_put(k->links, ie->entry.ino, &ie->entry, ie->further, err);
+}
+
+/* An entry of a batch that is complete. */
+static int
+record_complete(struct record *k, struct item_entry *ie, struct error *err)
 {
 	int r = 0;
 
-	if (k->writer == NULL)
-		return ie->change == ITEM_GONE ? 0 : record_add(k, &ie->entry, err);
-	if (ie->change == ITEM_GONE)
-		return record_release(k, &ie->entry, 0, err);
 	if (ie->old != NULL && (r = record_release(k, ie->old, 0, err)) < 0)
 		return r;
 	if (ie->dropped)
 		return 0;
-	if (ie->link)
-		record_link(k, ie);
 	if (ie->late && (r = record_late(k, ie, err)) < 0)
 		return r;
-	if (ie->remember && (r = remembered_put(k->links, ie->entry.ino, &ie->entry, err)) < 0)
+	if ((r = record_remember(k, ie, err)) < 0)
 		return r;
-	if (ie->change == ITEM_FRESH) {
+	if (ie->change == ITEM_FRESH)
 		r = catalog_writer_account(k->writer, ie->entry.extents, ie->entry.nextents, err);
-		for (size_t i = 0; r == 0 && i < ie->entry.nsegments; i++)
-			r = error_set(err, ERR_SYSTEM, "a linked file of several segments was remembered");
-	}
 	return r < 0 ? r : record_add(k, &ie->entry, err);
 }
 
@@ -173,9 +171,7 @@ record_segment(struct record *k, struct stretch *s, const struct piece *p, struc
 	int r;
 
 	if (f->segments == NULL) {
-		size_t count = (size_t)((f->item.entry.size + SEGMENT_SIZE - 1) / SEGMENT_SIZE);
-
-		f->segments = calloc(count, sizeof *f->segments);
+		f->segments = calloc(large_stretches(f), sizeof *f->segments);
 		if (f->segments == NULL)
 			return error_nomem(err);
 	}
@@ -247,7 +243,7 @@ record_large_end(struct record *k, struct large *f, const struct piece *p, struc
 	}
 	if (r < 0)
 		return r;
-	if (f->item.remember && (r = remembered_put(k->links, e->ino, e, err)) < 0)
+	if ((r = record_remember(k, &f->item, err)) < 0)
 		return r;
 	return record_add(k, e, err);
 }
@@ -271,6 +267,72 @@ record_stretch(struct record *k, struct stretch *s, struct error *err)
 		r = record_large_end(k, f, &p, err);
 	free(p.extents);
 	return r;
+}
+
+/* ---- names whose content is not there ---- */
+
+/* All that a content thread and the recorder do, one stretch after the other. */
+static int
+record_read(struct record *k, struct large *f, struct error *err)
+{
+	size_t count = large_stretches(f);
+	struct item *it;
+	int r = k->content == NULL ? content_new(k->x, &k->content, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if ((r = item_new_stretch(f, i, &it, err)) < 0)
+			break;
+		for (size_t piece = 0; r == 0 && piece < it->stretch->npieces; piece++)
+			r = content_piece(k->content, it->stretch, piece, err);
+		if (r == 0)
+			r = record_stretch(k, it->stretch, err);
+		item_free(it);
+	}
+	return r;
+}
+
+/*
+ * The name that was to be read for all of the file gave no content: it vanished, or is another file's by now.  This
+ * one is read instead, and remembered for those that follow.  Here, because only here is it known; it happens to few,
+ * and costs a window and an open pack.
+ */
+static int
+record_survivor(struct record *k, struct item_entry *ie, struct error *err)
+{
+	struct large *f;
+	int errnum, r = large_open(ie, k->x->root_dev, &f, &errnum, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		source_failed(k->x->report, ie, errnum);
+		return record_complete(k, ie, err);
+	}
+	f->item.old = ie->old;
+	source_settle(&f->item.entry);
+	if (large_stretches(f) > 0) {
+		r = record_read(k, f, err);
+	} else {
+		f->item.folder = folder_ref(ie->folder);
+		f->item.name = ie->name;
+		f->item.late = true;
+		r = record_complete(k, &f->item, err);
+		folder_unref(f->item.folder);
+	}
+	large_unref(f);
+	return r;
+}
+
+static int
+record_entry(struct record *k, struct item_entry *ie, struct error *err)
+{
+	if (k->writer == NULL)
+		return ie->change == ITEM_GONE ? 0 : record_add(k, &ie->entry, err);
+	if (ie->change == ITEM_GONE)
+		return record_release(k, &ie->entry, 0, err);
+	if (ie->link && !record_link(k, ie))
+		return record_survivor(k, ie, err);
+	return record_complete(k, ie, err);
 }
 
 static int
@@ -297,6 +359,9 @@ record_all(struct export *x, struct catalog_writer *writer, struct error *err)
 		r = record_item(&k, it, err);
 		item_free(it);
 	}
+	if (r == 0 && k.content != NULL)
+		r = content_flush(k.content, err);
+	content_free(k.content);
 	remembered_free(k.links);
 	buf_free(&k.xattrs);
 	if (r < 0)

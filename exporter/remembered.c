@@ -15,7 +15,7 @@ struct memory {
 	struct arena arena;
 	struct entry entry;
 	uint64_t ino;
-	uint32_t left; /* further links to come */
+	uint32_t left; /* further names to come */
 	bool without_xattrs;
 };
 
@@ -51,7 +51,7 @@ remembered_find(struct remembered *t, uint64_t ino)
 }
 
 int
-remembered_put(struct remembered *t, uint64_t ino, const struct entry *e, struct error *err)
+remembered_put(struct remembered *t, uint64_t ino, const struct entry *e, uint32_t further, struct error *err)
 {
 	struct memory **place = remembered_find(t, ino), *m;
 	struct entry kept = *e;
@@ -72,7 +72,7 @@ remembered_put(struct remembered *t, uint64_t ino, const struct entry *e, struct
 		return r;
 	}
 	m->ino = ino;
-	m->left = e->nlink - 1;
+	m->left = further;
 	*place = m;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 
 static int
 scan_cancelled(struct error *err)
@@ -96,7 +97,7 @@ scan_take_back(struct item *it, size_t handed_out)
 int
 scan_large(struct scan *s, struct large *f, struct error *err)
 {
-	size_t count = (size_t)((f->item.entry.size + SEGMENT_SIZE - 1) / SEGMENT_SIZE);
+	size_t count = large_stretches(f);
 	int r = scan_flush(s, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++) {

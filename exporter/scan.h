@@ -14,8 +14,8 @@ int links_new(struct links **out, struct error *);
 /* LINKS_OTHER: the number belongs to another file now, or to another state of it; it must not become a link of what
  * came before. */
 enum links_answer { LINKS_ALONE, LINKS_FIRST, LINKS_FURTHER, LINKS_OTHER };
-/* What to do with an entry of nlink > 1. */
-enum links_answer links_see(struct links *, const struct entry *, bool sparse);
+/* What to do with an entry of nlink > 1, and how many further names of the file are waited for. */
+enum links_answer links_see(struct links *, const struct entry *, bool sparse, uint32_t *further);
 void links_free(struct links *);
 
 struct scan {

@@ -5,6 +5,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 #include "scan.h"
 
 /* The base's only entry, to compare with by position. */
@@ -39,7 +40,6 @@ device_run(struct scan *s, struct error *err)
 		return r;
 	f->device = s->x->device;
 	f->item.change = ITEM_FRESH;
-	f->item.name = "";
 	if ((r = item_copy_entry(&f->arena, &e, &f->item.entry, err)) < 0 || (r = device_old(s, f, err)) < 0) {
 		large_unref(f);
 		return r;

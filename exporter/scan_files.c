@@ -11,6 +11,7 @@
 #include "attrs.h"
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 #include "scan.h"
 #include "source.h"
 
@@ -197,26 +198,25 @@ scan_is_sparse(const struct walker_node *n)
 	return n->stx.stx_blocks * 512 < n->stx.stx_size;
 }
 
-/* An entry for the current batch; `read`: a content thread opens and reads it. */
+/* An entry for the current batch. */
 static int
-scan_put(struct scan *s, const struct walker_node *n, const struct entry *e, enum links_answer links, bool read,
-    bool same_path, struct error *err)
+scan_put(struct scan *s, const struct walker_node *n, const struct item_entry *what, bool same_path, struct error *err)
 {
 	struct item_entry *ie;
 	struct batch *b;
 	int r;
 
-	if ((r = scan_slot(s, read ? e->size : 0, &ie, err)) < 0)
+	if ((r = scan_slot(s, what->read ? what->entry.size : 0, &ie, err)) < 0)
 		return r;
 	b = s->batch->batch;
 	ie->change = ITEM_FRESH;
-	if ((r = item_copy_entry(&b->arena, e, &ie->entry, err)) < 0 ||
+	if ((r = item_copy_entry(&b->arena, &what->entry, &ie->entry, err)) < 0 ||
 	    (same_path && (r = scan_old(s, &b->arena, ie, err)) < 0))
 		return r;
-	ie->link = links == LINKS_FURTHER;
-	ie->remember = links == LINKS_FIRST;
-	ie->read = read;
-	if (read || ie->link) {
+	ie->link = what->link;
+	ie->further = what->further;
+	ie->read = what->read;
+	if (ie->read || ie->link) {
 		ie->name = ie->entry.path + (n->name - n->path);
 		ie->folder = folder_ref(n->parent);
 		b->folders += n->parent != s->last_folder;
@@ -225,68 +225,42 @@ scan_put(struct scan *s, const struct walker_node *n, const struct entry *e, enu
 	return 0;
 }
 
-/* The name is gone since the walk saw it. */
+/* It could not be opened, or the name is gone since the walk saw it. */
 static int
-scan_vanished(struct scan *s, const struct entry *e, bool same_path, struct error *err)
+scan_failed(
+    struct scan *s, const struct walker_node *n, struct item_entry *what, bool same_path, int errnum, struct error *err)
 {
-	report_warn(s->x->report, e->path, e->path_len, "vanished before it could be read: left out");
+	what->read = false;
+	source_failed(s->x->report, what, errnum);
+	if (!what->dropped)
+		return scan_put(s, n, what, same_path, err);
 	return same_path ? scan_give_up_old(s, err) : 0;
-}
-
-static int
-scan_unreadable(struct scan *s, const struct walker_node *n, struct entry *e, enum links_answer links, bool same_path,
-    struct error *err)
-{
-	report_warn(s->x->report, e->path, e->path_len, "content could not be read: %s", strerror(errno));
-	e->flags |= ENTRY_UNREADABLE;
-	return scan_put(s, n, e, links, false, same_path, err);
-}
-
-static int
-scan_new_large(struct scan *s, const struct walker_node *n, const struct entry *e, enum links_answer links,
-    bool same_path, struct large **out, struct error *err)
-{
-	struct large *f;
-	int r;
-
-	if ((r = large_new(&f, err)) < 0)
-		return r;
-	if ((r = item_copy_entry(&f->arena, e, &f->item.entry, err)) < 0 ||
-	    (same_path && (r = scan_old(s, &f->arena, &f->item, err)) < 0)) {
-		large_unref(f);
-		return r;
-	}
-	f->item.change = ITEM_FRESH;
-	f->item.remember = links == LINKS_FIRST;
-	f->item.name = f->item.entry.path + (n->name - n->path);
-	*out = f;
-	return 0;
 }
 
 /* A large file is opened here, once: whatever happens to its name, all its pieces come from the same file. */
 static int
-scan_read_large(struct scan *s, const struct walker_node *n, struct entry *e, enum links_answer links, bool same_path,
-    struct error *err)
+scan_read_large(struct scan *s, const struct walker_node *n, struct item_entry *what, bool same_path, struct error *err)
 {
-	struct item_entry at = {.folder = n->parent, .name = n->name};
-	CLEANUP_CLOSE int fd = source_open(&at);
 	struct large *f;
-	struct stat st;
-	int r;
+	int errnum, r;
 
-	if (fd < 0 && source_is_gone(errno))
-		return scan_vanished(s, e, same_path, err);
-	if (fd < 0)
-		return scan_unreadable(s, n, e, links, same_path, err);
-	if (!source_refresh(fd, e, s->x->root_dev, &st))
-		return scan_vanished(s, e, same_path, err);
-	if (e->size == 0)
-		return scan_put(s, n, e, links, true, same_path, err);
-	if ((r = scan_new_large(s, n, e, links, same_path, &f, err)) < 0)
+	what->folder = n->parent;
+	what->name = n->name;
+	if ((r = large_open(what, s->x->root_dev, &f, &errnum, err)) < 0)
 		return r;
-	f->fd = STEAL_FD(fd);
-	f->sparse = (uint64_t)st.st_blocks * 512 < e->size;
-	source_settle(e);
+	if (r == 0)
+		return scan_failed(s, n, what, same_path, errnum, err);
+	if (large_stretches(f) == 0) {
+		f->item.read = true;
+		r = scan_put(s, n, &f->item, same_path, err);
+		large_unref(f);
+		return r;
+	}
+	if (same_path && (r = scan_old(s, &f->arena, &f->item, err)) < 0) {
+		large_unref(f);
+		return r;
+	}
+	source_settle(&f->item.entry);
 	return scan_large(s, f, err);
 }
 
@@ -298,25 +272,29 @@ scan_may_have_holes(const struct walker_node *n)
 }
 
 static int
-scan_add(struct scan *s, const struct walker_node *n, struct entry *e, bool same_path, struct error *err)
+scan_add(struct scan *s, const struct walker_node *n, const struct entry *now, bool same_path, struct error *err)
 {
+	struct item_entry what = {.entry = *now};
 	enum links_answer links = LINKS_ALONE;
-	bool read;
+	struct entry *e = &what.entry;
 	int r;
 
-	if (e->type == ENTRY_FILE && e->nlink > 1)
-		links = links_see(s->links, e, scan_is_sparse(n));
+	/* A file that something is mounted over cannot be seen. */
+	bool seen = e->type == ENTRY_FILE && !n->mount_point;
+
+	if (seen && e->nlink > 1)
+		links = links_see(s->links, e, scan_is_sparse(n), &what.further);
 	if (links == LINKS_OTHER)
 		e->nlink = 1;
-	/* A file that something is mounted over cannot be seen. */
 	if (e->type == ENTRY_FILE && n->mount_point)
 		e->flags |= ENTRY_UNREADABLE;
-	read = e->type == ENTRY_FILE && links != LINKS_FURTHER && !n->mount_point;
-	if (read && (e->size >= CHUNK_BUNDLED || scan_may_have_holes(n)))
-		return scan_read_large(s, n, e, links, same_path, err);
+	what.link = links == LINKS_FURTHER;
+	what.read = seen && !what.link;
+	if (what.read && (e->size >= CHUNK_BUNDLED || scan_may_have_holes(n)))
+		return scan_read_large(s, n, &what, same_path, err);
 	if (e->type != ENTRY_FILE && (r = scan_details(s, n, e, err)) <= 0)
-		return r < 0 ? r : scan_vanished(s, e, same_path, err);
-	return scan_put(s, n, e, links, read, same_path, err);
+		return r < 0 ? r : scan_failed(s, n, &what, same_path, ENOENT, err);
+	return scan_put(s, n, &what, same_path, err);
 }
 
 static int

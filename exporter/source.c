@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -25,10 +26,24 @@ source_open(const struct item_entry *ie)
 	return fd;
 }
 
-bool
+static bool
 source_is_gone(int errnum)
 {
 	return errnum == ENOENT || errnum == ELOOP || errnum == ENXIO || errnum == ENOTDIR || errnum == EISDIR;
+}
+
+void
+source_failed(struct report *report, struct item_entry *ie, int errnum)
+{
+	struct entry *e = &ie->entry;
+
+	if (source_is_gone(errnum)) {
+		ie->dropped = true;
+		report_warn(report, e->path, e->path_len, "vanished before it could be read: left out");
+	} else {
+		e->flags |= ENTRY_UNREADABLE;
+		report_warn(report, e->path, e->path_len, "content could not be read: %s", strerror(errnum));
+	}
 }
 
 void
@@ -62,12 +77,17 @@ source_unchanged(int fd, const struct entry *e, dev_t root_dev)
 }
 
 bool
-source_refresh(int fd, struct entry *e, dev_t root_dev, struct stat *st)
+source_refresh(int fd, struct item_entry *ie, dev_t root_dev, struct stat *st)
 {
+	struct entry *e = &ie->entry;
+	uint64_t walked = e->ino;
+
 	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
 		return false;
 	e->size = (uint64_t)st->st_size;
 	e->ino = item_ino(st->st_ino, st->st_dev, root_dev);
+	if (e->ino != walked)
+		ie->further = 0;
 	/* A file that was unlinked meanwhile has none any more. */
 	e->nlink = MAX((uint32_t)st->st_nlink, 1u);
 	e->mode = st->st_mode & 07777;

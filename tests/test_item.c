@@ -1,5 +1,5 @@
 /* Items of an export: arenas, deep copies, pieces, stretches and their disposal. */
-#include "item.h"
+#include "large.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -17,6 +17,7 @@ test_see_model(void)
 	uint64_t state = 3;
 	struct links *l;
 	struct error err;
+	uint32_t further;
 
 	CHECK_OK(links_new(&l, &err), &err);
 	for (int i = 0; i < 300000; i++) {
@@ -27,7 +28,7 @@ test_see_model(void)
 		    .ino = ino * 8 + k % 3,
 		    .nlink = 2 + (uint32_t)(check_random(&state) % 5),
 		    .size = k};
-		enum links_answer got = links_see(l, &e, false);
+		enum links_answer got = links_see(l, &e, false, &further);
 
 		if (left[k] == 0) {
 			CHECK_INT(got, LINKS_FIRST);
@@ -36,6 +37,7 @@ test_see_model(void)
 			CHECK_INT(got, LINKS_FURTHER);
 			left[k]--;
 		}
+		CHECK_INT(further, left[k]);
 	}
 	links_free(l);
 }
@@ -49,32 +51,33 @@ test_see_count(void)
 {
 	struct links *l;
 	struct error err;
+	uint32_t further;
 	struct entry e = {.type = ENTRY_FILE, .nlink = 2};
 	uint64_t accepted = 0;
 
 	CHECK_OK(links_new(&l, &err), &err);
-	while (e.ino = accepted + 1, links_see(l, &e, false) == LINKS_FIRST)
+	while (e.ino = accepted + 1, links_see(l, &e, false, &further) == LINKS_FIRST)
 		accepted++;
 	CHECK(accepted > 1000 && accepted <= REMEMBERED / 256);
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
 	e.ino = 5;
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
 	e.ino = 1000000;
-	CHECK_INT(links_see(l, &e, false), LINKS_FIRST);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FIRST);
 	e.ino = 5;
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
 	/* All others are still known. */
 	for (uint64_t i = 1; i <= accepted; i++) {
 		e.ino = i;
 		if (i != 5)
-			CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
+			CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
 	}
 	/* And forgotten: everything is there again. */
 	e.ino = 1000000;
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
 	for (uint64_t i = 1; i <= accepted; i++) {
 		e.ino = i + 7777777;
-		CHECK_INT(links_see(l, &e, false), LINKS_FIRST);
+		CHECK_INT(links_see(l, &e, false, &further), LINKS_FIRST);
 	}
 	links_free(l);
 }
@@ -85,30 +88,32 @@ test_see_bytes(void)
 {
 	struct links *l;
 	struct error err;
+	uint32_t further;
 	struct entry e = {.type = ENTRY_FILE, .nlink = 3, .size = SEGMENT_SIZE};
 	size_t accepted = 0;
 
 	CHECK_OK(links_new(&l, &err), &err);
 	e.size = SEGMENT_SIZE + 1;
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
 	e.size = ENTRY_SIZE_MAX;
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
 	e.size = SEGMENT_SIZE;
-	while (e.ino = accepted + 1, links_see(l, &e, false) == LINKS_FIRST)
+	while (e.ino = accepted + 1, links_see(l, &e, false, &further) == LINKS_FIRST)
 		accepted++;
 	CHECK(accepted > 0 && accepted <= REMEMBERED / (SEGMENT_SIZE / CHUNK_FIXED * sizeof(struct extent)));
 	e.ino = 1;
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
 	e.ino = 1000;
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
+	CHECK_INT(further, 0);
 	e.ino = 1;
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
 	e.ino = 1000;
-	CHECK_INT(links_see(l, &e, false), LINKS_FIRST);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FIRST);
 	/* Nobody else links to it: nothing is remembered. */
 	e = (struct entry){.type = ENTRY_FILE, .nlink = 1, .ino = 500};
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
-	CHECK_INT(links_see(l, &e, false), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_ALONE);
 	links_free(l);
 	links_free(NULL);
 }
@@ -119,11 +124,12 @@ test_see_sparse(void)
 {
 	struct links *l;
 	struct error err;
+	uint32_t further;
 	struct entry e = {.type = ENTRY_FILE, .nlink = 2, .size = 100u << 20};
 	size_t accepted = 0;
 
 	CHECK_OK(links_new(&l, &err), &err);
-	while (e.ino = accepted + 1, links_see(l, &e, true) == LINKS_FIRST)
+	while (e.ino = accepted + 1, links_see(l, &e, true, &further) == LINKS_FIRST)
 		accepted++;
 	CHECK(accepted > 0 && accepted <= REMEMBERED / (e.size / 4096 * sizeof(struct extent)));
 	links_free(l);
@@ -135,19 +141,20 @@ test_see_other(void)
 {
 	struct links *l;
 	struct error err;
+	uint32_t further;
 	struct entry e = {.type = ENTRY_FILE, .nlink = 3, .ino = 9, .ctime_s = 1, .ctime_ns = 5};
 
 	CHECK_OK(links_new(&l, &err), &err);
-	CHECK_INT(links_see(l, &e, false), LINKS_FIRST);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FIRST);
 	e.ctime_ns = 6;
-	CHECK_INT(links_see(l, &e, false), LINKS_OTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_OTHER);
 	e.ctime_ns = 5;
 	e.ctime_s = 2;
-	CHECK_INT(links_see(l, &e, false), LINKS_OTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_OTHER);
 	e.ctime_s = 1;
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
-	CHECK_INT(links_see(l, &e, false), LINKS_FURTHER);
-	CHECK_INT(links_see(l, &e, false), LINKS_FIRST);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FURTHER);
+	CHECK_INT(links_see(l, &e, false, &further), LINKS_FIRST);
 	links_free(l);
 }
 
@@ -166,10 +173,10 @@ test_remembered(void)
 
 	CHECK_OK(remembered_new(&t, &err), &err);
 	CHECK(remembered_get(t, 1, &without) == NULL);
-	CHECK_OK(remembered_put(t, 1, &e, &err), &err);
+	CHECK_OK(remembered_put(t, 1, &e, 2, &err), &err);
 	x[0].len = 99; /* it has a copy */
 	e.size = 1;
-	CHECK_OK(remembered_put(t, 1, &e, &err), &err); /* the first one stays */
+	CHECK_OK(remembered_put(t, 1, &e, 2, &err), &err); /* the first one stays */
 	got = remembered_get(t, 1, &without);
 	CHECK(!without);
 	CHECK(got != NULL && got->size == 12 && got->nextents == 2 && got->extents[0].len == 5);
@@ -205,7 +212,7 @@ test_remembered_model(void)
 			    .path_len = 1,
 			    .size = check_random(&state)};
 
-			CHECK_OK(remembered_put(t, ino, &e, &err), &err);
+			CHECK_OK(remembered_put(t, ino, &e, e.nlink - 1, &err), &err);
 			if (model[k].left == 0) {
 				model[k].left = e.nlink - 1;
 				model[k].size = e.size;

@@ -1,0 +1,234 @@
+/*
+ * Exports of a tree that changes between the walk and the reading: whatever happens to a name when it is opened happens
+ * here each time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "flow.h"
+#include "source.h"
+
+int __real_source_open(const struct item_entry *);
+int __wrap_source_open(const struct item_entry *);
+
+static struct flow f;
+
+/* Called before a file is opened; an errno: it is not. */
+static int (*on_open)(const char *name);
+
+int
+__wrap_source_open(const struct item_entry *ie)
+{
+	int errnum = on_open == NULL ? 0 : on_open(ie->name);
+
+	if (errnum == 0)
+		return __real_source_open(ie);
+	errno = errnum;
+	return -1;
+}
+
+static const char *
+src(const char *name)
+{
+	return flow_in(f.source, name);
+}
+
+static const char *
+dst(const char *name)
+{
+	return flow_in(f.target, name);
+}
+
+static void
+fresh(void)
+{
+	flow_remove(f.source);
+	flow_remove(f.target);
+	flow_new_repo(&f);
+	CHECK(mkdir(f.source, 0700) == 0);
+}
+
+/* So many warnings. */
+static void
+export_with(int (*hook)(const char *), struct export_options *o, uint64_t warnings, struct manifest *m)
+{
+	struct error err;
+
+	on_open = hook;
+	CHECK_OK(flow_export(&f, o, m, &err), &err);
+	CHECK_INT(f.warnings, warnings);
+	on_open = NULL;
+}
+
+static void
+import(void)
+{
+	struct error err;
+
+	flow_remove(f.target);
+	CHECK_OK(flow_import(&f, NULL, f.target, false, NULL, &err), &err);
+	CHECK_INT(f.warnings, 0);
+}
+
+/* What happens to names in the source's folder leaves no trace at it. */
+static void
+age(void)
+{
+	const struct timespec times[2] = {{.tv_sec = 1500000000}, {.tv_sec = 1500000000}};
+
+	CHECK(utimensat(AT_FDCWD, f.source, times, 0) == 0);
+}
+
+static bool
+is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static bool
+same_inode(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
+/* ---- names of one file ---- */
+
+static const char *const names[] = {"a", "b", "c", "d/e"};
+
+static void
+make_links(size_t size)
+{
+	fresh();
+	CHECK(mkdir(src("d"), 0700) == 0);
+	flow_write(src("a"), 11, size);
+	for (size_t i = 1; i < COUNT_OF(names); i++)
+		CHECK(link(src("a"), src(names[i])) == 0);
+	age();
+}
+
+static int
+first_vanishes(const char *name)
+{
+	return strcmp(name, "a") == 0 ? ENOENT : 0;
+}
+
+static int
+two_vanish(const char *name)
+{
+	return strcmp(name, "a") == 0 || strcmp(name, "b") == 0 ? ENOENT : 0;
+}
+
+static int
+all_vanish(const char *name)
+{
+	(void)name;
+	return ENOENT;
+}
+
+/* All sizes: in a bundle, in one piece, empty. */
+static const size_t sizes[] = {5000, 300 * 1024, 0, 1};
+
+/* The content of a file whose first name is gone comes from the next one, and the others stay its links. */
+static void
+test_first_vanishes(void)
+{
+	struct export_options o = flow_export_options(f.source);
+	struct manifest m;
+
+	for (size_t i = 0; i < COUNT_OF(sizes); i++)
+		for (o.threads = 1; o.threads <= 3; o.threads += 2) {
+			make_links(sizes[i]);
+			export_with(first_vanishes, &o, 1, &m);
+			CHECK_INT(m.statistics.bytes, 3 * sizes[i]);
+			CHECK_INT(m.statistics.new_bytes, sizes[i]);
+			manifest_wipe(&m);
+			import();
+			CHECK(unlink(src("a")) == 0);
+			CHECK(flow_same(src("b"), dst("b")));
+			CHECK(!is_there(dst("a")));
+			CHECK(same_inode(dst("b"), dst("c")) && same_inode(dst("b"), dst("d/e")));
+
+			make_links(sizes[i]);
+			export_with(two_vanish, &o, 2, NULL);
+			import();
+			CHECK(!is_there(dst("a")) && !is_there(dst("b")));
+			CHECK(unlink(src("a")) == 0 && unlink(src("b")) == 0);
+			CHECK(flow_same(src("c"), dst("c")));
+			CHECK(same_inode(dst("c"), dst("d/e")));
+
+			make_links(sizes[i]);
+			export_with(all_vanish, &o, 4, NULL);
+			import();
+			CHECK(!is_there(dst("a")) && !is_there(dst("c")) && is_there(dst("d")));
+		}
+}
+
+/* The same upon a base that has all names: its references are given up or used again, so that the accounts are right.
+ */
+static void
+test_first_vanishes_later(void)
+{
+	struct export_options o = flow_export_options(f.source);
+	struct manifest m;
+
+	o.full = true;
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		make_links(sizes[i]);
+		export_with(NULL, &o, 0, NULL);
+		export_with(first_vanishes, &o, 1, &m);
+		CHECK(m.statistics.new_bytes <= sizes[i]);
+		manifest_wipe(&m);
+		CHECK(unlink(src("a")) == 0);
+		age();
+		flow_check_snapshots(&f, f.source, 1);
+		export_with(NULL, &o, 0, NULL);
+		flow_check_snapshots(&f, f.source, 2);
+	}
+}
+
+static bool replaced;
+
+static int
+first_is_replaced(const char *name)
+{
+	if (strcmp(name, "a") == 0 && !replaced) {
+		replaced = true;
+		flow_write(src("new"), 12, 6000);
+		CHECK(rename(src("new"), src("a")) == 0);
+		age();
+	}
+	return 0;
+}
+
+/* A name that became another file's tells nothing of the others. */
+static void
+test_first_is_replaced(void)
+{
+	struct export_options o = flow_export_options(f.source);
+
+	make_links(5000);
+	replaced = false;
+	export_with(first_is_replaced, &o, 0, NULL);
+	import();
+	CHECK(flow_same(f.source, f.target));
+}
+
+int
+main(void)
+{
+	(void)alarm(120);
+	flow_begin(&f);
+	test_first_vanishes();
+	test_first_vanishes_later();
+	test_first_is_replaced();
+	flow_end(&f);
+	return 0;
+}
