@@ -42,7 +42,7 @@ old_load(struct content *c, struct stretch *s, struct error *err)
 	if (old == NULL)
 		return 0;
 	if (old->nsegments == 0) {
-		if (s->index != 0 || old->nextents == 0)
+		if (s->index != 0 || old->nextents == 0 || old->nextents > STRETCH_OLD_MAX)
 			return 0;
 		s->old_extents = malloc(old->nextents * sizeof *old->extents);
 		if (s->old_extents == NULL)
@@ -55,7 +55,13 @@ old_load(struct content *c, struct stretch *s, struct error *err)
 		return 0;
 	if (c->loader == NULL && (r = loader_new(c->x->volume, session_keyring(c->x->session), &c->loader, err)) < 0)
 		return r;
-	return snapshot_load_segment(c->loader, old, s->index, &s->old_extents, &s->old_count, err);
+	if ((r = snapshot_load_segment(c->loader, old, s->index, &s->old_extents, &s->old_count, err)) < 0)
+		return r;
+	if (s->old_count > STRETCH_OLD_MAX) {
+		free(STEAL(s->old_extents));
+		s->old_count = 0;
+	}
+	return 0;
 }
 
 static size_t

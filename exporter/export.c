@@ -13,7 +13,7 @@
 #include "content.h"
 #include "device.h"
 
-/* Items on their way at the same time: what a batch holds, times this, is the memory of the catalog side. */
+/* Items on their way at the same time, at most; what they may hold is counted in places. */
 #define EXPORT_WINDOW 32
 /* A clock tick of the file system, generously: what changed this close to the base's start may have changed again
  * within the tick. */
@@ -153,7 +153,8 @@ export_spawn(struct export *x, struct error *err)
 
 	if ((r = queue_new(2 * EXPORT_WINDOW, 1, &x->work, err)) < 0 ||
 	    (r = queue_new(EXPORT_WINDOW, threads + 1, &x->done, err)) < 0 ||
-	    (r = job_attach(x->job, x->work, err)) < 0 || (r = job_attach(x->job, x->done, err)) < 0)
+	    (r = job_attach(x->job, x->work, err)) < 0 || (r = job_attach(x->job, x->done, err)) < 0 ||
+	    (r = places_new(x->job, &x->places, err)) < 0)
 		return r;
 	r = job_spawn(x->job, "scan", o->mode == MODE_BLOCK ? scan_device : scan_files, x, err);
 	for (unsigned i = 0; r == 0 && i < threads; i++)
@@ -194,6 +195,7 @@ export_close(struct export *x)
 	job_free(x->job);
 	queue_free(x->work, task_dispose);
 	queue_free(x->done, item_dispose);
+	places_free(x->places);
 	dedup_free(x->dedup);
 	snapshot_free(x->base);
 	device_free(x->device);

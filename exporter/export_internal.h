@@ -8,6 +8,7 @@
 #include "dedup.h"
 #include "export.h"
 #include "item.h"
+#include "places.h"
 #include "queue.h"
 #include "session.h"
 
@@ -32,6 +33,7 @@ struct export
 	struct job *job;
 	struct queue *work; /* tasks, scan -> content */
 	struct queue *done; /* items by seq, -> record */
+	struct places *places; /* that all of them take together */
 	struct device *device; /* block mode */
 	dev_t root_dev; /* of the source folder; set by the scan before its first task */
 	struct manifest_statistics statistics; /* unchanged... by the scan, entries... by the recorder */

@@ -77,6 +77,13 @@ item_ino(uint64_t ino, dev_t dev, dev_t root_dev)
 	return ino ^ mixed ^ (mixed >> 32);
 }
 
+size_t
+item_entry_bytes(const struct entry *e)
+{
+	return e->path_len + 1 + e->link_len + e->xattrs_len + e->nextents * sizeof *e->extents +
+	       e->nsegments * sizeof *e->segments;
+}
+
 int
 item_copy_entry(struct arena *a, const struct entry *e, struct entry *out, struct error *err)
 {

@@ -51,7 +51,7 @@ struct item_entry {
 
 #define BATCH_ENTRIES 1024
 #define BATCH_ARENA   (192u * 1024)
-/* Beyond this, attributes of further files are not kept in the batch. */
+/* Beyond this, attributes of further files are not kept in the batch, and it takes further places. */
 #define BATCH_ATTRIBUTES (2 * BATCH_ARENA)
 #define BATCH_BYTES      (1024u * 1024)
 #define BATCH_FOLDERS    64
@@ -69,6 +69,9 @@ struct piece {
 	size_t count, capacity;
 };
 
+/* Of a base's longer lists no use is made: they would cost more memory than they save time. */
+#define STRETCH_OLD_MAX 16384
+
 struct large;
 
 /* Up to SEGMENT_SIZE bytes of a large file, read by up to 16 threads. */
@@ -82,13 +85,14 @@ struct stretch {
 	atomic_size_t pending; /* pieces not yet complete */
 	pthread_mutex_t old_lock; /* guards the four below */
 	bool old_loaded;
-	struct extent *old_extents; /* what the base has in this place; malloc'ed */
+	struct extent *old_extents; /* what the base has in this place, at most STRETCH_OLD_MAX; malloc'ed */
 	size_t old_count;
 	uint32_t *old_hash; /* id16 -> index + 1 */
 };
 
 struct item {
 	uint64_t seq;
+	size_t places; /* that it takes: places.h */
 	struct batch *batch; /* either */
 	struct stretch *stretch; /* or */
 };
@@ -109,7 +113,8 @@ void item_free(struct item *);
  * may use the same number, and equal numbers make hard links.
  */
 uint64_t item_ino(uint64_t ino, dev_t dev, dev_t root_dev);
-/* Deep copies into an arena. */
+/* Deep copies into an arena, and what they take there. */
+size_t item_entry_bytes(const struct entry *);
 int item_copy_entry(struct arena *, const struct entry *, struct entry *out, struct error *);
 int piece_add(struct piece *, const struct extent *, struct error *);
 

@@ -60,6 +60,27 @@ large_stretches(const struct large *f)
 	return (size_t)((f->item.entry.size + SEGMENT_SIZE - 1) / SEGMENT_SIZE);
 }
 
+/* What the base has in its place, with an index. */
+static size_t
+large_old_bytes(const struct entry *old)
+{
+	size_t count = old->nsegments > 0 ? STRETCH_OLD_MAX : MIN(old->nextents, (size_t)STRETCH_OLD_MAX);
+
+	return count * (sizeof(struct extent) + 4 * sizeof(uint32_t));
+}
+
+size_t
+large_stretch_bytes(const struct large *f)
+{
+	uint64_t len = MIN(f->item.entry.size, SEGMENT_SIZE);
+	uint64_t least = f->sparse || f->device != NULL ? HOLE_MIN : CHUNK_MIN;
+	/* Twice as many, because the lists double when they grow. */
+	uint64_t extents = MIN(2 * (len / least + 32), (uint64_t)ENTRY_EXTENTS_MAX);
+
+	return f->arena.used + (size_t)extents * sizeof(struct extent) +
+	       (f->item.old == NULL ? 0 : large_old_bytes(f->item.old));
+}
+
 void
 large_fail(struct large *f, enum large_failure failure, int errnum)
 {

@@ -21,6 +21,9 @@ struct large {
 	atomic_uint refs; /* of whoever made it, and one for each stretch */
 };
 
+/* The smallest hole that file systems keep (and above what some of them store beside the inode, without blocks). */
+#define HOLE_MIN 4096
+
 enum large_failure { LARGE_OK, LARGE_CHANGED, LARGE_UNREADABLE };
 
 /* With one reference. */
@@ -32,6 +35,8 @@ int large_new(struct large **out, struct error *);
 int large_open(const struct item_entry *, dev_t root_dev, struct large **out, int *errnum, struct error *);
 /* How many stretches it has; none when it is empty. */
 size_t large_stretches(const struct large *);
+/* What one of them may take of memory, with what all of them share. */
+size_t large_stretch_bytes(const struct large *);
 /* Note a failure; the worst one stays. */
 void large_fail(struct large *, enum large_failure, int errnum);
 /* Accepts NULL. */

@@ -7,13 +7,13 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "large.h"
 #include "scan.h"
 
 #define LINKS_SLOTS (64u * 1024)
 #define LINKS_MAX   (LINKS_SLOTS / 2)
 /* What the recorder may have to keep for them: an entry, and an extent for each chunk or hole. */
 #define LINKS_BYTES (8u * 1024 * 1024)
-#define HOLE_LEN    4096
 
 struct link_slot {
 	uint64_t ino;
@@ -80,7 +80,7 @@ link_state(const struct entry *e)
 static size_t
 link_cost(const struct entry *e, bool sparse)
 {
-	size_t extents = (size_t)MIN(e->size / (sparse ? HOLE_LEN : CHUNK_FIXED) + 1, (uint64_t)ENTRY_EXTENTS_MAX);
+	size_t extents = (size_t)MIN(e->size / (sparse ? HOLE_MIN : CHUNK_FIXED) + 1, (uint64_t)ENTRY_EXTENTS_MAX);
 
 	return 512 + e->path_len + extents * sizeof(struct extent);
 }

@@ -356,8 +356,11 @@ record_all(struct export *x, struct catalog_writer *writer, struct error *err)
 	int r = remembered_new(&k.links, err);
 
 	while (r == 0 && (it = queue_pop(x->done)) != NULL) {
+		size_t places = it->places;
+
 		r = record_item(&k, it, err);
 		item_free(it);
+		places_give_back(x->places, places);
 	}
 	if (r == 0 && k.content != NULL)
 		r = content_flush(k.content, err);

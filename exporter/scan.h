@@ -31,8 +31,8 @@ struct scan {
 	struct buf text; /* attributes, symlink targets */
 };
 
-/* Room for one more entry in the current batch; hands a full one out. */
-int scan_slot(struct scan *, size_t small_bytes, struct item_entry **out, struct error *);
+/* Room for one more entry, which will take so many bytes of the arena, in the current batch; hands a full one out. */
+int scan_slot(struct scan *, size_t bytes, size_t small_bytes, struct item_entry **out, struct error *);
 /* Hand out the current batch. */
 int scan_flush(struct scan *, struct error *);
 /* Hand out all stretches of a large file; takes the reference over. */

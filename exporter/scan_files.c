@@ -15,9 +15,6 @@
 #include "scan.h"
 #include "source.h"
 
-/* The smallest hole that file systems keep (and above what some of them store beside the inode, without blocks). */
-#define HOLE_MIN 4096
-
 static uint8_t
 entry_type_of(const struct statx *st)
 {
@@ -107,7 +104,7 @@ scan_give_up_old(struct scan *s, struct error *err)
 
 	if (!entry_refers(&s->old))
 		return 0;
-	if ((r = scan_slot(s, 0, &ie, err)) < 0)
+	if ((r = scan_slot(s, item_entry_bytes(&s->old), 0, &ie, err)) < 0)
 		return r;
 	ie->change = ITEM_GONE;
 	return item_copy_entry(&s->batch->batch->arena, &s->old, &ie->entry, err);
@@ -128,7 +125,7 @@ scan_keep(struct scan *s, struct error *err)
 	struct item_entry *ie;
 	int r;
 
-	if ((r = scan_slot(s, 0, &ie, err)) < 0)
+	if ((r = scan_slot(s, item_entry_bytes(&s->old), 0, &ie, err)) < 0)
 		return r;
 	ie->change = ITEM_KEEP;
 	if ((r = item_copy_entry(&s->batch->batch->arena, &s->old, &ie->entry, err)) < 0)
@@ -192,6 +189,12 @@ scan_old(struct scan *s, struct arena *a, struct item_entry *ie, struct error *e
 	return item_copy_entry(a, &s->old, copy, err);
 }
 
+static size_t
+scan_old_bytes(const struct scan *s)
+{
+	return s->have_old && entry_refers(&s->old) ? sizeof s->old + item_entry_bytes(&s->old) : 0;
+}
+
 static bool
 scan_is_sparse(const struct walker_node *n)
 {
@@ -202,11 +205,12 @@ scan_is_sparse(const struct walker_node *n)
 static int
 scan_put(struct scan *s, const struct walker_node *n, const struct item_entry *what, bool same_path, struct error *err)
 {
+	size_t bytes = item_entry_bytes(&what->entry) + (same_path ? scan_old_bytes(s) : 0);
 	struct item_entry *ie;
 	struct batch *b;
 	int r;
 
-	if ((r = scan_slot(s, what->read ? what->entry.size : 0, &ie, err)) < 0)
+	if ((r = scan_slot(s, bytes, what->read ? what->entry.size : 0, &ie, err)) < 0)
 		return r;
 	b = s->batch->batch;
 	ie->change = ITEM_FRESH;

@@ -14,7 +14,7 @@ struct error;
  * The packs that a snapshot needs, with the keys of their sessions: docs/format.md section 7.
  *
  * An export starts with its parent's list, adds what it refers to newly and subtracts what it no longer refers to; live
- * bytes are linear, so that the sum is exact.  About 20 bytes of memory a pack.  Not safe for several threads.
+ * bytes are linear, so that the sum is exact.  16 bytes of memory a pack.  Not safe for several threads.
  */
 struct packlist;
 
@@ -37,9 +37,13 @@ struct packlist_session {
 int packlist_new(struct packlist **out, struct error *);
 int packlist_decode(const void *bytes, size_t len, struct packlist **out, struct error *);
 /* Packs without live bytes, and sessions without packs, are left out.  ERR_USAGE when the length of another pack was
- * never set. */
+ * never set; ERR_NOMEM when it is too long for a reader. */
 int packlist_encode(struct packlist *, struct buf *out, struct error *);
-#define PACKLIST_ENCODED_MAX (64u * 1024 * 1024)
+/* What one may cost: decoded, with what it is decoded from, less than PACKLIST_MEMORY_MAX, whatever it claims. */
+#define PACKLIST_ENCODED_MAX  (64u * 1024 * 1024)
+#define PACKLIST_SESSIONS_MAX (128u * 1024)
+#define PACKLIST_PACKS_MAX    (8u * 1024 * 1024)
+#define PACKLIST_MEMORY_MAX   (240u * 1024 * 1024)
 
 /* Make a session known (the same again is fine; ERR_CORRUPT when it differs). */
 int packlist_add_session(struct packlist *, const struct packlist_session *, struct error *);

@@ -26,13 +26,16 @@ struct root {
 	size_t capacity;
 	size_t separator_bytes;
 };
-#define ROOT_ENCODED_MAX    (64u * 1024 * 1024)
-#define ROOT_SEPARATORS_MAX (64u * 1024 * 1024) /* all separators of a root together */
+/* What one may cost: decoded, with what it is decoded from, less than ROOT_MEMORY_MAX, whatever it claims. */
+#define ROOT_BLOCKS_MAX     (256u * 1024)
+#define ROOT_ENCODED_MAX    (16u * 1024 * 1024)
+#define ROOT_SEPARATORS_MAX (32u * 1024 * 1024) /* all separators of a root together */
+#define ROOT_MEMORY_MAX     (96u * 1024 * 1024)
 
 /*
  * Append a block whose first path is given, and count its entries; the separator is the shortest path that is above
  * last (the last path of the block before; ignored for the first) and not above first.  ERR_USAGE when first is not
- * above last; ERR_NOMEM over ROOT_SEPARATORS_MAX.
+ * above last; ERR_NOMEM over ROOT_BLOCKS_MAX or ROOT_SEPARATORS_MAX.
  */
 int root_add(struct root *, const char *first, size_t first_len, const char *last, size_t last_len,
     const struct frame_ref *, uint64_t entries, struct error *);

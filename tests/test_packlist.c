@@ -2,6 +2,7 @@
 
 #include "packlist.h"
 #include "catalog_random.h"
+#include "heap.h"
 
 enum { SESSIONS = 6, SEQS = 60, PACKS = SESSIONS * SEQS * 2 };
 
@@ -243,6 +244,58 @@ test_bytes(void)
 	}
 }
 
+/* ---- what a packlist may cost ---- */
+
+/* So many sessions, each with so many packs of each kind. */
+static void
+forge_packlist(size_t sessions, size_t packs, struct buf *out)
+{
+	buf_reset(out);
+	buf_put(out, "L\1", 2);
+	buf_varint(out, sessions);
+	for (size_t i = 0; i < sessions; i++) {
+		for (size_t k = 0; k < SESSION_ID_LEN; k++)
+			buf_u8(out, k < 4 ? (uint8_t)(i >> (8 * (3 - k))) : 0);
+		for (size_t k = 0; k < 4 + KEY_ID_LEN + SEALED_LEN + 32; k++)
+			buf_u8(out, 0);
+		for (size_t kind = 0; kind < 2; kind++) {
+			buf_varint(out, packs);
+			for (size_t k = 0; k < packs; k++)
+				buf_put(out, "\1\1\1", 3);
+		}
+	}
+}
+
+/* With the bytes. */
+static size_t
+cost_of(const struct buf *b, int want)
+{
+	struct error err = {0};
+
+	heap_begin();
+	CHECK_INT(try_packlist(b->data, b->len, &err), want);
+	return heap_peak() + b->len;
+}
+
+static void
+test_memory(void)
+{
+	struct buf b = BUF_INIT(PACKLIST_ENCODED_MAX);
+
+	forge_packlist(PACKLIST_SESSIONS_MAX, PACKLIST_PACKS_MAX / PACKLIST_SESSIONS_MAX / 2, &b);
+	CHECK(cost_of(&b, 0) <= PACKLIST_MEMORY_MAX);
+	CHECK(cost_of(&b, 0) >= PACKLIST_MEMORY_MAX / 4 * 3);
+	forge_packlist(1, PACKLIST_PACKS_MAX / 2, &b);
+	CHECK(cost_of(&b, 0) <= PACKLIST_MEMORY_MAX);
+	forge_packlist(1, PACKLIST_PACKS_MAX / 2 + 1, &b);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= PACKLIST_MEMORY_MAX);
+	forge_packlist(1, 10 * 1024 * 1024, &b);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= b.len + 4096);
+	forge_packlist(PACKLIST_SESSIONS_MAX + 1, 1, &b);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= b.len + 4096);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -250,5 +303,6 @@ main(void)
 	test_model();
 	test_edges();
 	test_bytes();
+	test_memory();
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "root.h"
 #include "catalog_random.h"
+#include "heap.h"
 
 static int
 try_root(const uint8_t *bytes, size_t len, struct error *err)
@@ -155,7 +156,7 @@ test_limits(void)
 		last[ENTRY_PATH_MAX - 1] = first[ENTRY_PATH_MAX - 1];
 	}
 	CHECK_INT(r, ERR_NOMEM);
-	CHECK_INT(root.nblocks, 65);
+	CHECK_INT(root.nblocks, ROOT_SEPARATORS_MAX / ENTRY_PATH_MAX + 1);
 	root_wipe(&root);
 
 	CHECK_OK(root_add(&root, "", 0, NULL, 0, &f, 1, &err), &err);
@@ -184,6 +185,114 @@ test_limits(void)
 	free(last);
 }
 
+/* ---- what a root may cost ---- */
+
+/* The longest separators that so many blocks can have, which differ only at their ends. */
+static size_t
+forge_separator(char *out, size_t i, size_t blocks)
+{
+	size_t len = ROOT_SEPARATORS_MAX / blocks;
+
+	len = len > 250 ? 250 : len;
+	memset(out, 'a', len);
+	for (size_t k = 0; k < 4; k++)
+		out[len - 1 - k] = (char)('A' + (i >> (5 * k) & 31));
+	return len;
+}
+
+/* A root of so many blocks, each in a pack of its own. */
+static void
+forge_root(size_t blocks, struct buf *out)
+{
+	char last[256], path[256];
+	size_t last_len = 0;
+
+	buf_reset(out);
+	buf_put(out, "R\1\1", 3);
+	for (size_t i = 0; i < SESSION_ID_LEN; i++)
+		buf_u8(out, 7);
+	buf_varint(out, blocks);
+	for (size_t i = 0; i < blocks; i++) {
+		buf_put(out, "\0m", 2);
+		buf_varint(out, i);
+	}
+	buf_varint(out, blocks);
+	for (size_t i = 0; i < blocks; i++) {
+		buf_varint(out, i);
+		buf_put(out, "\3\0\xb0\1\x14\5", 6);
+		for (size_t k = 0; k < ID_SHORT; k++)
+			buf_u8(out, 1);
+	}
+	buf_u64(out, blocks);
+	buf_u64(out, 0);
+	buf_varint(out, blocks);
+	for (size_t i = 0; i < blocks; i++) {
+		size_t len = i == 0 ? 0 : forge_separator(path, i, blocks);
+		size_t shared = entry_path_common(last, last_len, path, len);
+
+		buf_varint(out, shared);
+		buf_varint(out, len - shared);
+		buf_put(out, path + shared, len - shared);
+		buf_varint(out, i);
+		buf_varint(out, 1);
+		memcpy(last, path, len);
+		last_len = len;
+	}
+}
+
+/* With the bytes. */
+static size_t
+cost_of(const struct buf *b, int want)
+{
+	struct error err = {0};
+
+	heap_begin();
+	CHECK_INT(try_root(b->data, b->len, &err), want);
+	return heap_peak() + b->len;
+}
+
+static void
+test_memory(void)
+{
+	struct buf b = BUF_INIT(2 * ROOT_ENCODED_MAX);
+
+	forge_root(ROOT_BLOCKS_MAX, &b);
+	CHECK(b.len < ROOT_ENCODED_MAX);
+	CHECK(cost_of(&b, 0) <= ROOT_MEMORY_MAX);
+	CHECK(cost_of(&b, 0) >= ROOT_MEMORY_MAX / 4 * 3);
+	forge_root(ROOT_BLOCKS_MAX + 1, &b);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= ROOT_MEMORY_MAX);
+	/* As many as bytes allow, and one byte more than there may be. */
+	forge_root(ROOT_ENCODED_MAX / 44, &b);
+	CHECK(b.len < ROOT_ENCODED_MAX);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= ROOT_MEMORY_MAX);
+	while (b.len <= ROOT_ENCODED_MAX)
+		buf_u8(&b, 0);
+	CHECK(cost_of(&b, ERR_CORRUPT) <= ROOT_ENCODED_MAX + 4096);
+	buf_free(&b);
+}
+
+/* A writer is told, before it has written what no reader takes. */
+static void
+test_too_many_blocks(void)
+{
+	struct frame_ref f = random_frame(1, FRAME_CATALOG);
+	char first[16], last[16] = "";
+	struct root root = {0};
+	struct error err = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0; i++) {
+		size_t len = (size_t)snprintf(first, sizeof first, "%08zu", i);
+
+		r = root_add(&root, first, len, last, strlen(last), &f, 1, &err);
+		memcpy(last, first, sizeof last);
+	}
+	CHECK_INT(r, ERR_NOMEM);
+	CHECK_INT(root.nblocks, ROOT_BLOCKS_MAX);
+	root_wipe(&root);
+}
+
 int
 main(void)
 {
@@ -191,5 +300,7 @@ main(void)
 	test_separators();
 	test_round_trips();
 	test_limits();
+	test_memory();
+	test_too_many_blocks();
 	return 0;
 }

@@ -80,6 +80,8 @@ packlist_encode(struct packlist *l, struct buf *out, struct error *err)
 
 	for (i = 0; i < l->nsessions; i++)
 		n += is_live(&l->packs[i]);
+	if (n > PACKLIST_SESSIONS_MAX || l->nlive > PACKLIST_PACKS_MAX)
+		return error_set(err, ERR_NOMEM, "a packlist of %zu packs of %zu exports is too long", l->nlive, n);
 	buf_put(&bytes, MAGIC, MAGIC_LEN);
 	buf_varint(&bytes, n);
 	for (i = 0; i < l->nsessions; i++) {
@@ -97,13 +99,16 @@ packlist_encode(struct packlist *l, struct buf *out, struct error *err)
 }
 
 static int
-decode_kind(struct packlist *l, struct packlist_kind *k, struct wire *w, struct error *err)
+decode_kind(struct packlist *l, struct packlist_kind *k, struct wire *w, size_t *left, struct error *err)
 {
 	size_t n = wire_count(w, PACK_SIZE_MIN);
 	uint64_t before = 0;
 	int r;
 
-	r = array_reserve(&k->v, &k->capacity, n, sizeof(*k->v), err);
+	if (n > *left)
+		return error_set(err, ERR_CORRUPT, "packlist: too many packs");
+	*left -= n;
+	r = array_new(&k->v, &k->capacity, n, sizeof(*k->v), err);
 	if (r < 0)
 		return r;
 	for (k->n = 0; k->n < n; k->n++) {
@@ -122,7 +127,7 @@ decode_kind(struct packlist *l, struct packlist_kind *k, struct wire *w, struct 
 }
 
 static int
-decode_session(struct packlist *l, struct wire *w, struct error *err)
+decode_session(struct packlist *l, struct wire *w, size_t *left, struct error *err)
 {
 	struct packlist_session *s = &l->sessions[l->nsessions];
 	const uint8_t *id = wire_bytes(w, SESSION_ID_LEN), *keyid, *sealed, *commitment;
@@ -143,25 +148,27 @@ decode_session(struct packlist *l, struct wire *w, struct error *err)
 	memcpy(s->commitment, commitment, sizeof(s->commitment));
 	*packs = (struct packlist_packs){0};
 	l->nsessions++;
-	r = decode_kind(l, &packs->kinds[0], w, err);
-	return r < 0 ? r : decode_kind(l, &packs->kinds[1], w, err);
+	r = decode_kind(l, &packs->kinds[0], w, left, err);
+	return r < 0 ? r : decode_kind(l, &packs->kinds[1], w, left, err);
 }
 
 static int
 decode(struct packlist *l, struct wire *w, struct error *err)
 {
 	const uint8_t *magic = wire_bytes(w, MAGIC_LEN);
-	size_t n;
+	size_t n, left = PACKLIST_PACKS_MAX;
 	int r;
 
 	if (magic == NULL || memcmp(magic, MAGIC, MAGIC_LEN) != 0)
 		return error_set(err, ERR_CORRUPT, "not a packlist");
 	n = wire_count(w, SESSION_SIZE_MIN);
-	r = array_reserve(&l->sessions, &l->sessions_capacity, n, sizeof(*l->sessions), err);
+	if (n > PACKLIST_SESSIONS_MAX)
+		return error_set(err, ERR_CORRUPT, "packlist: too many sessions");
+	r = array_new(&l->sessions, &l->sessions_capacity, n, sizeof(*l->sessions), err);
 	if (r == 0)
-		r = array_reserve(&l->packs, &l->packs_capacity, n, sizeof(*l->packs), err);
+		r = array_new(&l->packs, &l->packs_capacity, n, sizeof(*l->packs), err);
 	for (; r == 0 && n > 0; n--)
-		r = decode_session(l, w, err);
+		r = decode_session(l, w, &left, err);
 	if (r < 0)
 		return r;
 	return wire_done(w) ? 0 : error_set(err, ERR_CORRUPT, "packlist: malformed");

@@ -22,6 +22,8 @@ append(struct root *root, char *separator, size_t len, const struct frame_ref *f
 	CLEANUP_FREE char *owned = separator;
 	int r;
 
+	if (root->nblocks == ROOT_BLOCKS_MAX)
+		return error_set(err, ERR_NOMEM, "a catalog root of more than %u blocks", ROOT_BLOCKS_MAX);
 	if (len > ROOT_SEPARATORS_MAX - root->separator_bytes)
 		return error_set(err, ERR_NOMEM, "the separators of a catalog root are too long");
 	r = array_reserve(&root->blocks, &root->capacity, root->nblocks + 1, sizeof(*root->blocks), err);
@@ -195,6 +197,11 @@ decode(struct root *root, struct wire *w, struct error *err)
 	n = wire_count(w, 4);
 	if (w->bad || n == 0 || n != refs.nframes)
 		return error_set(err, ERR_CORRUPT, "wrong number of blocks");
+	if (n > ROOT_BLOCKS_MAX)
+		return error_set(err, ERR_CORRUPT, "%zu blocks are too many", n);
+	r = array_new(&root->blocks, &root->capacity, n, sizeof(*root->blocks), err);
+	if (r < 0)
+		return r;
 	for (; n > 0; n--) {
 		r = decode_block(root, &refs, w, &left, err);
 		if (r < 0)
