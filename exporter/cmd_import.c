@@ -33,6 +33,7 @@ import_tell_json(struct command_context *c, const char *snapshot, const struct i
 	    {"links", n->links},
 	    {"bytes", n->bytes},
 	    {"skipped", n->skipped},
+	    {"left_out", n->left_out},
 	    {"damaged", n->damaged},
 	    {"warnings", report_warnings(c->report)},
 	};
@@ -51,7 +52,7 @@ static void
 import_tell(struct command_context *c, const char *snapshot, const struct import_result *n, uint64_t ms)
 {
 	char files[REPORT_TEXT], folders[REPORT_TEXT], others[REPORT_TEXT], bytes[REPORT_TEXT], time[REPORT_TEXT],
-	    rate[REPORT_TEXT], skipped[REPORT_TEXT];
+	    rate[REPORT_TEXT], skipped[REPORT_TEXT], left_out[REPORT_TEXT];
 
 	import_tell_json(c, snapshot, n, ms);
 	if (c->options->quiet)
@@ -68,6 +69,9 @@ import_tell(struct command_context *c, const char *snapshot, const struct import
 	if (n->resumed)
 		report_line(c->report, "  an interrupted import was continued: %s there already",
 		    report_number(n->skipped, "file was", "files were", skipped));
+	if (n->left_out > 0)
+		report_line(c->report, "  %s left out, as asked for",
+		    report_number(n->left_out, "device node was", "device nodes were", left_out));
 }
 
 static int

@@ -67,7 +67,7 @@ static int
 import_open_target(struct import *x, struct error *err)
 {
 	const struct import_options *o = x->options;
-	struct target_options t = {.overwrite = o->overwrite, .no_devices = o->no_devices};
+	struct target_options t = {.overwrite = o->overwrite};
 
 	if (x->snapshot->manifest.mode == MODE_BLOCK) {
 		/* To open an image that is not there would make it. */
@@ -203,6 +203,7 @@ import_count(struct import *x, struct import_result *out)
 	out->links = c.links;
 	out->skipped = c.skipped;
 	out->bytes = atomic_load(&x->bytes);
+	out->left_out = x->left_out;
 	out->damaged = atomic_load(&x->damaged);
 	out->resumed = x->target != NULL && target_resuming(x->target);
 }

@@ -22,7 +22,7 @@ struct import_options {
 	const char *target;
 	struct selection selection; /* file mode */
 	bool overwrite;
-	bool no_devices;
+	bool no_devices; /* leave device nodes out */
 	bool dry_run;
 	unsigned threads; /* restore threads */
 	unsigned connections; /* fetch threads */
@@ -32,6 +32,7 @@ struct import_result {
 	uint64_t files, folders, symlinks, specials, links;
 	uint64_t bytes; /* of content, written */
 	uint64_t skipped; /* files that an interrupted import had restored already */
+	uint64_t left_out; /* device nodes that are not wanted: no warnings */
 	uint64_t damaged; /* files that could not be restored */
 	bool resumed;
 };

@@ -25,6 +25,7 @@ struct import {
 	struct queue *fetched; /* fetch -> restore */
 	struct queue *spare; /* empty range buffers */
 	struct queue *windows; /* empty windows of the planner */
+	uint64_t left_out; /* the planner's */
 	_Atomic uint64_t damaged;
 	_Atomic uint64_t bytes;
 };

@@ -248,6 +248,13 @@ plan_file(struct planner *p, struct target_folder *folder, const struct entry *e
 	return plan_large(p, folder, e, err);
 }
 
+/* What is left out because it was asked for is counted, and told at the end: nothing is wrong. */
+static bool
+plan_leaves_out(const struct planner *p, const struct entry *e)
+{
+	return p->x->options->no_devices && (e->type == ENTRY_CHAR_DEVICE || e->type == ENTRY_BLOCK_DEVICE);
+}
+
 static int
 plan_entry(struct planner *p, const struct entry *e, struct error *err)
 {
@@ -255,6 +262,10 @@ plan_entry(struct planner *p, const struct entry *e, struct error *err)
 	struct target_folder *folder = NULL;
 	int r;
 
+	if (plan_leaves_out(p, e)) {
+		x->left_out++;
+		return 0;
+	}
 	if (e->flags & ENTRY_CHANGED)
 		report_note(x->report, e->path, e->path_len, "was being changed when it was exported");
 	if (x->options->dry_run)
