@@ -60,7 +60,7 @@ small_content(int fd, uint8_t *dst, size_t size)
 	return true;
 }
 
-/* 1: the content is at dst; 0: there is none, and that was reported; negative: fatal. */
+/* 1: the content is at dst; 0: there is none, and that was reported, or is up to the recorder; negative: fatal. */
 static int
 small_read(struct content *c, struct item_entry *ie, struct arena *a, uint8_t *dst, size_t room, struct error *err)
 {
@@ -83,14 +83,12 @@ small_read(struct content *c, struct item_entry *ie, struct arena *a, uint8_t *d
 		}
 		if (source_unchanged(fd, e, c->x->root_dev))
 			return 1;
-		/* Replaced, or appended to, since the walk: it is taken as it is now, if it is still a small one. */
-		uint64_t read = e->size;
-
+		/* Replaced, or appended to, since the walk: it is taken as it is now. */
 		if (try == TRIES || !source_refresh(fd, ie, c->x->root_dev, &st))
 			break;
 		if (e->size > room) {
-			e->size = read;
-			break;
+			ie->grown = true;
+			return 0;
 		}
 	}
 	/* It is being written all the time: what is stored may be torn, and says so. */
@@ -217,7 +215,7 @@ content_batch(struct content *c, struct batch *b, struct error *err)
 		planned -= ie->entry.size;
 		if ((r = small_read(c, ie, &b->arena, c->bundle + u.len, BUNDLE_ROOM - u.len - planned, err)) < 0)
 			return r;
-		if (!ie->late)
+		if (!ie->late && !ie->grown)
 			folder_unref(STEAL(ie->folder));
 		if (r == 0 || ie->entry.size == 0)
 			continue;

@@ -46,7 +46,8 @@ struct item_entry {
 	bool dropped; /* vanished: no entry after all */
 	bool link; /* a further link of a file that came before: content is the remembered one's */
 	uint32_t further; /* so many names of the file may still come: keep its content for them */
-	bool late; /* its attributes are left to the recorder, who needs folder and name: the batch has too many */
+	bool grown; /* too large for its batch by now: the recorder reads it, who needs folder and name */
+	bool late; /* its attributes are left to the recorder, likewise: the batch has too many */
 };
 
 #define BATCH_ENTRIES 1024

@@ -292,12 +292,12 @@ record_read(struct record *k, struct large *f, struct error *err)
 }
 
 /*
- * The name that was to be read for all of the file gave no content: it vanished, or is another file's by now.  This
- * one is read instead, and remembered for those that follow.  Here, because only here is it known; it happens to few,
- * and costs a window and an open pack.
+ * A further name of a file whose first one gave no content (it vanished, or is another file's by now) is read instead
+ * of that, and remembered for those that follow; a file that has grown too large for its batch is read as what it is.
+ * Here, because its place in the catalog is waited for; it happens to few, and costs a window and an open pack.
  */
 static int
-record_survivor(struct record *k, struct item_entry *ie, struct error *err)
+record_again(struct record *k, struct item_entry *ie, struct error *err)
 {
 	struct large *f;
 	int errnum, r = large_open(ie, k->x->root_dev, &f, &errnum, err);
@@ -330,8 +330,8 @@ record_entry(struct record *k, struct item_entry *ie, struct error *err)
 		return ie->change == ITEM_GONE ? 0 : record_add(k, &ie->entry, err);
 	if (ie->change == ITEM_GONE)
 		return record_release(k, &ie->entry, 0, err);
-	if (ie->link && !record_link(k, ie))
-		return record_survivor(k, ie, err);
+	if (ie->grown || (ie->link && !record_link(k, ie)))
+		return record_again(k, ie, err);
 	return record_complete(k, ie, err);
 }
 

@@ -15,7 +15,25 @@
 int __real_source_open(const struct item_entry *);
 int __wrap_source_open(const struct item_entry *);
 
+bool __real_source_unchanged(int fd, const struct entry *, dev_t root_dev);
+bool __wrap_source_unchanged(int fd, const struct entry *, dev_t root_dev);
+
 static struct flow f;
+
+/* Called when a file has been read, before it is compared with what it was. */
+static void (*on_read)(const char *path);
+
+bool
+__wrap_source_unchanged(int fd, const struct entry *e, dev_t root_dev)
+{
+	char path[128];
+
+	if (on_read != NULL) {
+		(void)snprintf(path, sizeof path, "%s/%.*s", f.source, (int)e->path_len, e->path);
+		on_read(path);
+	}
+	return __real_source_unchanged(fd, e, root_dev);
+}
 
 /* Called before a file is opened; an errno: it is not. */
 static int (*on_open)(const char *name);
@@ -221,6 +239,83 @@ test_first_is_replaced(void)
 	CHECK(flow_same(f.source, f.target));
 }
 
+/* ---- files that are another thing when they are read ---- */
+
+static size_t new_size;
+
+static int
+file_is_replaced(const char *name)
+{
+	if (strcmp(name, "file") == 0 && !replaced) {
+		replaced = true;
+		flow_write(src("new"), 13, new_size);
+		CHECK(rename(src("new"), src("file")) == 0);
+		age();
+	}
+	return 0;
+}
+
+static int
+file_grows(const char *name)
+{
+	if (strcmp(name, "file") == 0 && !replaced) {
+		replaced = true;
+		flow_write(src("file"), 13, new_size);
+	}
+	return 0;
+}
+
+/* What it is when it is opened is what is stored, whatever the walk has seen. */
+static void
+test_taken_as_it_is(void)
+{
+	static const size_t before[] = {0, 100, 5000, 300 * 1024}, after[] = {0, 200, 100 * 1024, 3 * 1024 * 1024};
+	static int (*const hooks[])(const char *) = {file_is_replaced, file_grows};
+	struct export_options o = flow_export_options(f.source);
+
+	for (size_t i = 0; i < COUNT_OF(before) * COUNT_OF(after) * COUNT_OF(hooks); i++) {
+		fresh();
+		flow_write(src("a"), 3, 700);
+		flow_write(src("file"), 14, before[i % 4]);
+		flow_write(src("z"), 4, 900);
+		age();
+		if (i % 3 == 0)
+			export_with(NULL, &o, 0, NULL);
+		o.full = i % 3 == 0;
+		new_size = after[i / 4 % 4];
+		replaced = false;
+		export_with(hooks[i / 16], &o, 0, NULL);
+		CHECK(replaced);
+		import();
+		CHECK(flow_same(f.source, f.target));
+	}
+}
+
+static void
+touch(const char *path)
+{
+	CHECK(utimensat(AT_FDCWD, path, NULL, 0) == 0);
+}
+
+/* What is written to all the time is stored with a warning. */
+static void
+test_never_at_rest(void)
+{
+	static const size_t before[] = {100, 300 * 1024};
+	struct export_options o = flow_export_options(f.source);
+	struct stat st;
+
+	for (size_t i = 0; i < COUNT_OF(before); i++) {
+		fresh();
+		flow_write(src("file"), 15, before[i]);
+		on_read = touch;
+		export_with(NULL, &o, 1, NULL);
+		on_read = NULL;
+		import();
+		CHECK(stat(dst("file"), &st) == 0 && (size_t)st.st_size == before[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -229,6 +324,8 @@ main(void)
 	test_first_vanishes();
 	test_first_vanishes_later();
 	test_first_is_replaced();
+	test_taken_as_it_is();
+	test_never_at_rest();
 	flow_end(&f);
 	return 0;
 }
