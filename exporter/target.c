@@ -80,7 +80,7 @@ target_open(const char *path, const struct target_options *options, target_warn_
 	t->umask_set = true;
 	r = target_marker_open(t, path, err);
 	if (r == 0)
-		r = target_folder_open_root(t, err);
+		r = target_way_begin(t, err);
 	if (r < 0) {
 		target_free(t);
 		return r;
@@ -118,12 +118,13 @@ target_cancel(struct target *t)
 }
 
 int
-target_check_path(const struct target *t, const struct entry *e, struct error *err)
+target_check_path(const struct target *t, const struct entry *e, size_t known, struct error *err)
 {
-	size_t marker_len = strlen(t->marker_name);
+	size_t marker_len = strlen(t->marker_name), begin = known == 0 ? 0 : known + 1;
 	char shown[128];
 
-	if (!entry_path_valid(e->path, e->path_len))
+	if (e->path_len > ENTRY_PATH_MAX || (begin > 0 && begin >= e->path_len) ||
+	    !entry_path_valid(e->path + begin, e->path_len - begin))
 		return error_set(err, ERR_CORRUPT, "impossible path in the catalog: \"%s\"",
 		    error_quote(shown, sizeof shown, e->path, e->path_len));
 	if (e->path_len >= marker_len && memcmp(e->path, t->marker_name, marker_len) == 0 &&
@@ -228,7 +229,7 @@ target_free(struct target *t)
 
 	if (t == NULL)
 		return;
-	target_folder_close_all(t);
+	target_way_end(t);
 	if (t->links >= 0 && !t->finished && !did_something(t))
 		(void)target_marker_remove(t, &ignored);
 	else if (t->links >= 0 && !t->finished)
@@ -243,7 +244,5 @@ target_free(struct target *t)
 	(void)pthread_cond_destroy(&t->file_opened);
 	(void)pthread_cond_destroy(&t->folder_released);
 	(void)pthread_mutex_destroy(&t->lock);
-	free(t->levels);
-	free(t->path);
 	free(t);
 }

@@ -166,7 +166,7 @@ target_file_there(struct target *t, struct target_folder *f, const struct entry 
 
 	if (!t->resuming || !t->trusting)
 		return 0;
-	r = target_check_path(t, e, err);
+	r = target_check_path(t, e, 0, err);
 	if (r < 0)
 		return r;
 	target_name(name, e->path, e->path_len);
@@ -193,7 +193,7 @@ target_small(
 	int fd, r, closed;
 	struct error ignored;
 
-	r = target_check_path(t, e, err);
+	r = target_check_path(t, e, 0, err);
 	if (r < 0)
 		return r;
 	if (e->type != ENTRY_FILE || e->path_len == 0 || len != e->size)

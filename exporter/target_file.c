@@ -86,7 +86,7 @@ target_file_new(struct target *t, struct target_folder *folder, const struct ent
 	int r;
 
 	*out = NULL;
-	r = target_check_path(t, e, err);
+	r = target_check_path(t, e, 0, err);
 	if (r < 0)
 		return r;
 	if (e->type != ENTRY_FILE || e->path_len == 0 || parts == 0)

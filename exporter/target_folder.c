@@ -1,9 +1,5 @@
 /*
- * Folders of the target: counted descriptors, and the planner's way from one to the next.
- *
- * The planner's current path is a stack of levels.  Only a window of the deepest ones is open, so that depth costs no
- * descriptors; going up beyond the window opens the way down from the root again, which gives a whole window at once.
- * Every step opens one component of a folder that is held open, and follows no symlink.
+ * Folders of the target: counted descriptors, opened one component at a time, and making and finishing folders.
  */
 
 #include <errno.h>
@@ -75,9 +71,9 @@ unreserve(struct target *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* Wrap a descriptor, which is taken over also in case of failure. */
+/* Wrap a descriptor, which is taken over also in case of failure.  The place is reserved. */
 static int
-wrap(struct target *t, int fd_given, const struct target_folder *parent, struct target_folder **out, struct error *err)
+wrap(struct target *t, int fd_given, bool closed_above, struct target_folder **out, struct error *err)
 {
 	CLEANUP_CLOSE int fd = fd_given;
 	struct target_folder *f;
@@ -92,45 +88,28 @@ wrap(struct target *t, int fd_given, const struct target_folder *parent, struct 
 	atomic_init(&f->refs, 1);
 	atomic_init(&f->owner, TARGET_OWNER_UNKNOWN);
 	f->inherits = fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
-	f->closed = (parent != NULL && parent->closed) || ((st.st_mode & 077) == 0 && st.st_uid == geteuid());
+	f->closed = closed_above || ((st.st_mode & 077) == 0 && st.st_uid == geteuid());
+	f->dev = st.st_dev;
+	f->ino = st.st_ino;
 	f->fd = STEAL_FD(fd);
 	*out = f;
 	return 0;
 }
 
 int
-target_folder_open_root(struct target *t, struct error *err)
+target_folder_open_root(struct target *t, struct target_folder **out, struct error *err)
 {
 	CLEANUP_CLOSE int fd = openat(t->root, ".", OPEN_FOLDER);
 	int r;
 
 	if (fd < 0)
 		return error_errno(err, "open the target folder");
-	t->levels = calloc(64, sizeof *t->levels);
-	if (t->levels == NULL)
-		return error_nomem(err);
-	t->levels_cap = 64;
-	r = wrap(t, STEAL_FD(fd), NULL, &t->levels[0].folder, err);
-	if (r < 0)
+	if ((r = reserve(t, err)) < 0)
 		return r;
-	t->folders = 1;
-	t->depth = 1;
-	return 0;
-}
-
-static void
-shrink(struct target *t, size_t depth)
-{
-	while (t->depth > depth) {
-		t->depth--;
-		target_folder_unref(t->levels[t->depth].folder);
-	}
-}
-
-void
-target_folder_close_all(struct target *t)
-{
-	shrink(t, 0);
+	r = wrap(t, STEAL_FD(fd), false, out, err);
+	if (r < 0)
+		unreserve(t);
+	return r;
 }
 
 /* A folder of ours that an interrupted import has given a mode that keeps us out, as happens without root: open it by
@@ -180,121 +159,35 @@ open_child(struct target *t, const struct target_folder *parent, const struct en
 	return 0;
 }
 
-/* Open the folder of level i, whose parent level is open, and close the one that leaves the window. */
-static int
-open_level(struct target *t, size_t i, bool create, struct error *err)
+int
+target_folder_open(struct target *t, const struct target_folder *parent, const struct entry *at, bool create,
+    struct target_folder **out, struct error *err)
 {
-	struct entry at = {.path = t->path, .path_len = t->levels[i].end, .type = ENTRY_FOLDER};
-	const struct target_folder *parent = t->levels[i - 1].folder;
 	int fd, r;
 
-	r = reserve(t, err);
-	if (r < 0)
+	if ((r = reserve(t, err)) < 0)
 		return r;
-	r = open_child(t, parent, &at, create, &fd, err);
+	r = open_child(t, parent, at, create, &fd, err);
 	if (r == 0)
-		r = wrap(t, fd, parent, &t->levels[i].folder, err);
-	if (r < 0) {
-		unreserve(t);
-		return r;
-	}
-	if (i > t->window)
-		target_folder_unref(STEAL(t->levels[i - t->window].folder));
-	return 0;
-}
-
-static int
-set_path(struct target *t, const char *path, size_t len, struct error *err)
-{
-	if (len > t->path_cap) {
-		char *p = realloc(t->path, len * 2);
-
-		if (p == NULL)
-			return error_nomem(err);
-		t->path = p;
-		t->path_cap = len * 2;
-	}
-	if (len > 0)
-		memcpy(t->path, path, len);
-	return 0;
-}
-
-static int
-push_level(struct target *t, size_t end, struct error *err)
-{
-	if (t->depth == t->levels_cap) {
-		struct target_level *l = realloc(t->levels, t->levels_cap * 2 * sizeof *l);
-
-		if (l == NULL)
-			return error_nomem(err);
-		t->levels = l;
-		t->levels_cap *= 2;
-	}
-	t->levels[t->depth++] = (struct target_level){end, NULL};
-	return 0;
-}
-
-/* The levels that the current path and this one have in common. */
-static size_t
-common_depth(const struct target *t, const char *path, size_t len)
-{
-	size_t same = 0, depth = 1, limit = MIN(len, t->levels[t->depth - 1].end);
-
-	while (same < limit && t->path[same] == path[same])
-		same++;
-	while (depth < t->depth) {
-		size_t end = t->levels[depth].end;
-
-		if (end > same || (end < len && path[end] != '/'))
-			break;
-		depth++;
-	}
-	return depth;
-}
-
-/* Make the folder with this path the planner's current one; borrowed in *out. */
-static int
-seek(struct target *t, const char *path, size_t len, bool create, struct target_folder **out, struct error *err)
-{
-	size_t open;
-	int r;
-
-	shrink(t, common_depth(t, path, len));
-	r = set_path(t, path, len, err);
-	for (size_t at = t->levels[t->depth - 1].end; r == 0 && at < len;) {
-		size_t begin = at == 0 ? 0 : at + 1;
-		const char *slash = memchr(path + begin, '/', len - begin);
-
-		at = slash == NULL ? len : (size_t)(slash - path);
-		r = push_level(t, at, err);
-	}
-	open = t->depth - 1;
-	while (t->levels[open].folder == NULL)
-		open--;
-	while (r == 0 && ++open < t->depth)
-		r = open_level(t, open, create, err);
-	if (r < 0) {
-		shrink(t, open < t->depth ? open : t->depth);
-		return r;
-	}
-	*out = t->levels[t->depth - 1].folder;
-	return 0;
-}
-
-/* The folder of the entry, borrowed from the stack. */
-static int
-seek_parent(struct target *t, const struct entry *e, bool create, struct target_folder **out, struct error *err)
-{
-	const char *slash;
-	int r;
-
-	if (e->path_len == 0)
-		return error_set(err, ERR_CORRUPT, "the root of the snapshot is no folder");
-	r = target_check_path(t, e, err);
+		r = wrap(t, fd, parent->closed, out, err);
 	if (r < 0)
+		unreserve(t);
+	return r;
+}
+
+int
+target_folder_open_above(
+    struct target *t, const struct target_folder *child, bool closed, struct target_folder **out, struct error *err)
+{
+	int fd, r;
+
+	if ((r = reserve(t, err)) < 0)
 		return r;
-	slash = memrchr(e->path, '/', e->path_len);
-	return seek(t, e->path, slash == NULL ? 0 : (size_t)(slash - e->path), create, out, err);
+	fd = openat(child->fd, "..", OPEN_FOLDER);
+	r = fd < 0 ? 0 : wrap(t, fd, closed, out, err);
+	if (fd < 0 || r < 0)
+		unreserve(t);
+	return r < 0 ? r : fd >= 0;
 }
 
 int
@@ -308,7 +201,7 @@ target_parent(struct target *t, const char *path, size_t path_len, void (*on_wai
 	*out = NULL;
 	t->on_wait = on_wait;
 	t->on_wait_arg = arg;
-	r = seek_parent(t, &e, true, &f, err);
+	r = target_way_to_parent(t, &e, true, &f, err);
 	if (r == 0)
 		*out = target_folder_ref(f);
 	return r;
@@ -341,7 +234,7 @@ target_folder_make(struct target *t, const struct entry *e, struct error *err)
 		atomic_fetch_add(&t->n_folders, 1);
 		return 0;
 	}
-	r = seek_parent(t, e, true, &parent, err);
+	r = target_way_to_parent(t, e, true, &parent, err);
 	if (r < 0)
 		return r;
 	target_name(name, e->path, e->path_len);
@@ -369,7 +262,7 @@ target_finish_folder(struct target *t, const struct entry *e, struct error *err)
 	} else {
 		struct target_folder *parent;
 
-		r = seek_parent(t, e, false, &parent, err);
+		r = target_way_to_parent(t, e, false, &parent, err);
 		if (r == 0)
 			r = open_child(t, parent, e, false, &fd, err);
 		if (r < 0)

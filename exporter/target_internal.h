@@ -28,13 +28,18 @@ struct target_folder {
 	int fd;
 	bool inherits; /* a default ACL is given to what is created here */
 	bool closed; /* no one else can get in: a folder on the way has mode 0700 and our owner */
+	dev_t dev;
+	ino_t ino;
 	_Atomic uint64_t owner; /* what creation gives, once seen, else TARGET_OWNER_UNKNOWN */
 };
 
-/* One component of the planner's current path; folders higher up than the window are closed. */
+/* One component of the planner's current path; folders higher up than the window are closed, but for the root. */
 struct target_level {
 	size_t end; /* the folder's path is the first `end` bytes */
-	struct target_folder *folder;
+	struct target_folder *folder; /* NULL when closed; then it was: */
+	bool closed;
+	dev_t dev;
+	ino_t ino;
 };
 
 struct target {
@@ -98,8 +103,9 @@ struct target_file {
 };
 
 /* target.c */
-/* The path is one that a catalog may have, and does not lead into the marker. */
-int target_check_path(const struct target *, const struct entry *, struct error *);
+/* The path is one that a catalog may have, and does not lead into the marker.  Its first bytes (0, or the path of a
+ * folder above) are known to be right. */
+int target_check_path(const struct target *, const struct entry *, size_t known, struct error *);
 /* The last component. */
 void target_name(char out[TARGET_NAME_MAX], const char *path, size_t path_len);
 void target_warning(struct target *, const struct entry *, const char *what);
@@ -118,8 +124,22 @@ int target_marker_remove(struct target *, struct error *);
 void target_marker_keep(struct target *);
 
 /* target_folder.c */
-int target_folder_open_root(struct target *, struct error *);
-void target_folder_close_all(struct target *);
+/* Opening waits until there may be one more folder, and gives a new reference in *out. */
+int target_folder_open_root(struct target *, struct target_folder **out, struct error *);
+/* The folder at this path in its parent. */
+int target_folder_open(struct target *, const struct target_folder *parent, const struct entry *at, bool create,
+    struct target_folder **out, struct error *);
+/* The folder that holds child now, wherever that is: 1, or 0 when it cannot be opened this way.  closed: it lies in one
+ * into which no one else can get. */
+int target_folder_open_above(
+    struct target *, const struct target_folder *child, bool closed, struct target_folder **out, struct error *);
+
+/* target_way.c */
+int target_way_begin(struct target *, struct error *);
+void target_way_end(struct target *);
+/* Make the folder that holds this entry the planner's current one; borrowed in *out.  The path is checked. */
+int target_way_to_parent(
+    struct target *, const struct entry *, bool create, struct target_folder **out, struct error *);
 
 /* target_create.c */
 /* Make way for an entry whose name is taken: ERR_EXISTS when it must not be, or is a folder that holds something. */

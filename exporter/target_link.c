@@ -167,7 +167,7 @@ target_link(struct target *t, struct target_folder *f, const struct entry *e, st
 
 	if (e->nlink < 2)
 		return 0;
-	r = target_check_path(t, e, err);
+	r = target_check_path(t, e, 0, err);
 	if (r < 0)
 		return r;
 	target_name(name, e->path, e->path_len);

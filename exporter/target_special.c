@@ -93,7 +93,7 @@ make_in_place(struct target *t, struct target_folder *f, const char *name, const
 static int
 check(const struct target *t, const struct entry *e, struct error *err)
 {
-	int r = target_check_path(t, e, err);
+	int r = target_check_path(t, e, 0, err);
 
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -1018,6 +1019,60 @@ count_descriptors(void)
 }
 
 #define DEPTH 3000
+
+/* How often anything is opened below a folder. */
+static atomic_uint opens;
+
+int __real_openat(int fd, const char *path, int flags, ...);
+int __wrap_openat(int fd, const char *path, int flags, ...);
+
+int
+__wrap_openat(int fd, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list ap;
+
+	va_start(ap, flags);
+	if (flags & O_CREAT)
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
+	atomic_fetch_add(&opens, 1);
+	return __real_openat(fd, path, flags, mode);
+}
+
+static struct entry
+deep_entry(const char *path, size_t depth)
+{
+	struct entry e = entry(ENTRY_FOLDER, path);
+
+	e.path_len = depth * 2 - 1;
+	e.mode = 0700 | (depth & 077);
+	e.mtime_s += (int64_t)depth;
+	return e;
+}
+
+/* Every level has its own attributes, and a file. */
+static void
+check_deep(void)
+{
+	int fd = __real_openat(AT_FDCWD, at("root"), O_RDONLY | O_DIRECTORY);
+
+	for (size_t i = 1; i <= DEPTH; i++) {
+		int next = __real_openat(fd, "d", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		struct stat st;
+
+		CHECK(next >= 0 && fstat(next, &st) == 0);
+		CHECK_INT(st.st_mode & 07777, 0700 | (i & 077));
+		CHECK_INT(st.st_mtim.tv_sec, 1000000000 + i);
+		CHECK(faccessat(next, "x", F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+		(void)close(fd);
+		fd = next;
+	}
+	(void)close(fd);
+}
+
+/* The way down, the way up with something at every level, and the attributes: few descriptors, and no level is opened
+ * more often because it is deep. */
 static void
 test_deep(void)
 {
@@ -1036,27 +1091,95 @@ test_deep(void)
 	t = must_open(false);
 	for (size_t i = 0; i < DEPTH; i++)
 		memcpy(path + i * 2, "d/", 2);
-	(void)strcpy(path + DEPTH * 2, "x");
+	path[DEPTH * 2] = '\0';
+	atomic_store(&opens, 0);
 	for (size_t i = 1; i <= DEPTH; i++) {
-		struct entry e = entry(ENTRY_FOLDER, path);
+		struct entry e = deep_entry(path, i);
 
-		e.path_len = i * 2 - 1;
 		CHECK_OK(target_folder_make(t, &e, &err), &err);
 	}
-	CHECK_OK(try_small(t, path, "x", &err), &err);
-	CHECK(count_descriptors() - before < 40);
 	for (size_t i = DEPTH; i >= 1; i--) {
-		struct entry e = entry(ENTRY_FOLDER, path);
-
-		e.path_len = i * 2 - 1;
-		e.mode = 0700;
-		CHECK_OK(target_finish_folder(t, &e, &err), &err);
+		(void)strcpy(path + i * 2, "x");
+		CHECK_OK(try_small(t, path, "x", &err), &err);
+		CHECK(count_descriptors() - before < 40);
+		path[i * 2] = 'd';
+		path[i * 2 + 1] = '/';
 	}
+	CHECK(atomic_load(&opens) > DEPTH);
+	CHECK(atomic_load(&opens) < 4 * DEPTH);
+	atomic_store(&opens, 0);
+	for (size_t i = DEPTH; i >= 1; i--) {
+		struct entry e = deep_entry(path, i);
+
+		CHECK_OK(target_finish_folder(t, &e, &err), &err);
+		CHECK(count_descriptors() - before < 40);
+	}
+	CHECK(atomic_load(&opens) < 4 * DEPTH);
 	finish(t);
 	CHECK_INT(warnings, 0);
 	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	CHECK_INT(stat_of("root/d/d/d").st_mtim.tv_sec, 1000000000);
+	check_deep();
 	CHECK_INT(count_descriptors(), before);
+}
+
+/* Many folders side by side, each with something in it. */
+static void
+test_wide(void)
+{
+	enum { WIDTH = 1000 };
+	struct target *t;
+	struct error err;
+	char path[32] = "";
+
+	fresh();
+	t = must_open(false);
+	atomic_store(&opens, 0);
+	for (unsigned i = 0; i < WIDTH; i++) {
+		(void)snprintf(path, sizeof path, "a/b/%04u", i);
+		CHECK_OK(try_folder(t, path, &err), &err);
+		(void)snprintf(path, sizeof path, "a/b/%04u/x", i);
+		CHECK_OK(try_small(t, path, "x", &err), &err);
+	}
+	for (unsigned i = 0; i < WIDTH; i++) {
+		struct entry e = entry(ENTRY_FOLDER, path);
+
+		(void)snprintf(path, sizeof path, "a/b/%04u", i);
+		e.path_len = strlen(path);
+		CHECK_OK(target_finish_folder(t, &e, &err), &err);
+	}
+	CHECK(atomic_load(&opens) < 4 * WIDTH);
+	finish(t);
+	CHECK_INT(stat_of("root/a/b/0777").st_mode & 07777, 0755);
+}
+
+/* A folder is moved out of the target while the ones above it are closed: ".." is not where it was. */
+static void
+test_moved(void)
+{
+	struct target *t;
+	struct error err;
+
+	fresh();
+	t = must_open(false);
+	t->window = 2;
+	CHECK_OK(try_small(t, "1/2/3/4/5/6/7/8/x", "x", &err), &err);
+	CHECK(rename(at("root/1/2/3/4/5/6/7"), at("outside/7")) == 0);
+	CHECK_OK(try_small(t, "1/2/3/4/5/6/y", "y", &err), &err);
+	check_content("root/1/2/3/4/5/6/y", "y", 1);
+	CHECK(!exists("outside/y"));
+	/* Nor is the one that is there now the one that was. */
+	CHECK_OK(try_small(t, "1/2/3/4/5/6/7/8/z", "z", &err), &err);
+	check_content("root/1/2/3/4/5/6/7/8/z", "z", 1);
+	CHECK(mkdir(at("outside/6"), 0700) == 0);
+	CHECK(rename(at("root/1/2/3/4/5/6/7"), at("outside/6/7")) == 0);
+	CHECK(rename(at("root/1/2/3/4/5/6"), at("outside/old")) == 0);
+	CHECK(symlink("../../../../../../outside/6", at("root/1/2/3/4/5/6")) == 0);
+	CHECK_INT(try_small(t, "1/2/3/4/5/6/zz", "z", &err), ERR_CORRUPT);
+	CHECK(!exists("outside/6/zz") && !exists("outside/old/zz"));
+	/* After a failure the way goes on from where it ended. */
+	CHECK_OK(try_small(t, "1/2/3/4/5/u", "u", &err), &err);
+	check_content("root/1/2/3/4/5/u", "u", 1);
+	target_free(t);
 }
 
 /* Folders that workers hold: the planner tells, then waits; cancelling ends that. */
@@ -1212,6 +1335,8 @@ main(void)
 	test_few_descriptors();
 	test_replaced();
 	test_deep();
+	test_wide();
+	test_moved();
 	test_wait();
 	test_default_acl();
 	test_without_root();
