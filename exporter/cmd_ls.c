@@ -61,24 +61,13 @@ ls_text(struct command_context *c, const struct entry *e)
 	    e->flags & ENTRY_UNREADABLE ? "  (could not be read)" : "");
 }
 
-/* Whether an entry is to be shown below the path that was asked for: itself unless it is a folder, its children, or
- * everything. */
-static bool
-ls_shown(const struct entry *e, size_t len, bool recursive)
+static void
+ls_entry(struct command_context *c, const struct entry *e)
 {
-	const char *rest;
-
-	if (e->path_len == len)
-		return e->type != ENTRY_FOLDER || recursive;
-	rest = e->path + (len == 0 ? 0 : len + 1);
-	return recursive || memchr(rest, '/', e->path_len - (size_t)(rest - e->path)) == NULL;
-}
-
-static bool
-ls_within(const struct entry *e, const char *path, size_t len)
-{
-	return len == 0 ||
-	       (e->path_len >= len && memcmp(e->path, path, len) == 0 && (e->path_len == len || e->path[len] == '/'));
+	if (report_is_json(c->report))
+		ls_json(c, e);
+	else
+		ls_text(c, e);
 }
 
 /* So that a program sees that nothing is missing. */
@@ -91,14 +80,45 @@ ls_tell(struct command_context *c, uint64_t shown)
 	report_json(c->report, "summary", j);
 }
 
+/* Where an entry is: 1 below the path, 0 there, -1 behind all of that. */
+static int
+ls_place(const struct entry *e, const char *path, size_t len)
+{
+	if (entry_path_is_below(path, len, e->path, e->path_len))
+		return 1;
+	return e->path_len == len && (len == 0 || memcmp(e->path, path, len) == 0) ? 0 : -1;
+}
+
+/* Show what is at or below the path.  Without -R, what is below a folder in it is not even read. */
+static int
+ls_walk(struct command_context *c, struct catalog_reader *reader, const char *path, size_t len, uint64_t *found,
+    struct error *err)
+{
+	bool recursive = c->options->recursive;
+	uint64_t shown = 0;
+	struct entry e;
+	int place, r = catalog_reader_seek(reader, path, len, err);
+
+	while (r >= 0 && (r = catalog_reader_next(reader, &e, err)) > 0 && (place = ls_place(&e, path, len)) >= 0) {
+		++*found;
+		if (place > 0 || e.type != ENTRY_FOLDER || recursive) {
+			ls_entry(c, &e);
+			shown++;
+		}
+		if (place > 0 && e.type == ENTRY_FOLDER && !recursive)
+			r = catalog_reader_skip(reader, e.path, e.path_len, err);
+	}
+	if (r >= 0 && *found > 0)
+		ls_tell(c, shown);
+	return MIN(r, 0);
+}
+
 static int
 ls_entries(struct command_context *c, const struct snapshot *s, const char *path, struct error *err)
 {
 	struct catalog_reader *reader;
 	size_t len = strlen(path);
-	struct entry e;
-	uint64_t shown = 0;
-	bool found = false;
+	uint64_t found = 0;
 	int r;
 
 	while (len > 0 && path[len - 1] == '/')
@@ -108,24 +128,12 @@ ls_entries(struct command_context *c, const struct snapshot *s, const char *path
 		path++, len--;
 	if ((r = catalog_reader_new(s, c->options->recursive ? 2 : 0, &reader, err)) < 0)
 		return r;
-	r = catalog_reader_seek(reader, path, len, err);
-	while (r >= 0 && (r = catalog_reader_next(reader, &e, err)) > 0 && ls_within(&e, path, len)) {
-		found = true;
-		if (!ls_shown(&e, len, c->options->recursive))
-			continue;
-		shown++;
-		if (report_is_json(c->report))
-			ls_json(c, &e);
-		else
-			ls_text(c, &e);
-	}
+	r = ls_walk(c, reader, path, len, &found, err);
 	catalog_reader_free(reader);
-	if (r >= 0 && !found)
+	if (r == 0 && found == 0)
 		return error_set(err, ERR_NOT_FOUND, "%.*s is not in snapshot %s", (int)MIN(len, (size_t)300), path,
 		    s->manifest.snapshot);
-	if (r >= 0)
-		ls_tell(c, shown);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int

@@ -18,6 +18,9 @@ int catalog_reader_new(const struct snapshot *, unsigned readahead, struct catal
 /* Start over at the first entry whose path is >= path ("" for the start).  Nothing is read before the next
  * catalog_reader_next(). */
 int catalog_reader_seek(struct catalog_reader *, const char *path, size_t len, struct error *);
+/* Leave out what is below this folder: the last entry's, or one above that.  Blocks in which nothing else can be are
+ * not fetched, and what is left out is not checked. */
+int catalog_reader_skip(struct catalog_reader *, const char *folder, size_t len, struct error *);
 /*
  * 1 and an entry (valid until the next call), 0 at the end.  Order across blocks, their separators and counts are
  * checked, and, unless reading began in the middle, that the parent of every entry is a folder that came before:

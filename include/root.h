@@ -45,6 +45,8 @@ int root_encode(const struct root *, struct buf *out, struct error *);
 int root_decode(const void *bytes, size_t len, struct root *out, struct error *);
 /* Index of the block in which path would be. */
 size_t root_find(const struct root *, const char *path, size_t len);
+/* Index of the block in which the first path would be that comes after everything below this folder. */
+size_t root_find_after(const struct root *, const char *folder, size_t len);
 void root_wipe(struct root *);
 
 #endif

@@ -380,6 +380,163 @@ test_seek(struct world *w)
 	}
 }
 
+/* Whether entry i of the model is below the folder that is entry of. */
+static bool
+is_below(size_t of, size_t i)
+{
+	return i > of && (of == 0 || (i - 1) / (1 + FILES) == (of - 1) / (1 + FILES));
+}
+
+/* Folders are left out at random, whatever was read of them before. */
+static void
+test_skip(struct world *w)
+{
+	for (size_t n = 0; n < COUNT_OF(readaheads); n++) {
+		uint64_t random = 7;
+		struct catalog_reader *r;
+		struct error err;
+		char path[64], want[64];
+
+		CHECK_OK(catalog_reader_new(w->snapshot, readaheads[n], &r, &err), &err);
+		for (int round = 0; round < 20; round++) {
+			CHECK_OK(catalog_reader_seek(r, "", 0, &err), &err);
+			for (size_t i = 0; i < ENTRIES;) {
+				size_t folder = i == 0 ? 0 : (i - 1) / (1 + FILES) * (1 + FILES) + 1,
+				       odds = i == folder ? 2 : 60;
+
+				CHECK_INT(next_path(r, path, sizeof(path), &err), 1);
+				model_path(i, want);
+				cut_slash(want);
+				CHECK_STR(path, want);
+				CHECK_INT(catalog_reader_block(r), i / PER_BLOCK);
+				i++;
+				if (folder == 0 || check_random(&random) % odds > 0)
+					continue;
+				model_path(folder, path);
+				cut_slash(path);
+				CHECK_OK(catalog_reader_skip(r, path, strlen(path), &err), &err);
+				while (i < ENTRIES && is_below(folder, i))
+					i++;
+			}
+			CHECK_INT(next_path(r, path, sizeof(path), &err), 0);
+		}
+		CHECK_OK(catalog_reader_seek(r, "", 0, &err), &err);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), 1);
+		CHECK_OK(catalog_reader_skip(r, "", 0, &err), &err);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), 0);
+		catalog_reader_free(r);
+	}
+}
+
+/* What keeps blocks so far from each other that each is a request. */
+static void
+add_filler(struct world *w, uint64_t *random)
+{
+	uint8_t filler[200 * 1024];
+
+	for (size_t k = 0; k < sizeof(filler); k++)
+		filler[k] = (uint8_t)check_random(random);
+	(void)add_frame(w, FRAME_SEGMENT, filler, sizeof(filler));
+}
+
+/* Three folders of ten blocks each. */
+static void
+test_skip_fetches_little(void)
+{
+	enum { BLOCKS = 10 };
+	static const char *const want[] = {"", "a", "b", "c", "z"};
+	struct catalog_reader *r;
+	struct world w;
+	struct error err;
+	struct entry e;
+	uint64_t random = 3, gets;
+
+	world_new(&w);
+	add_block(&w, "/");
+	add_filler(&w, &random);
+	for (char folder = 'a'; folder <= 'c'; folder++)
+		for (unsigned i = 0; i < BLOCKS; i++) {
+			char text[64];
+
+			if (i == 0)
+				(void)snprintf(text, sizeof(text), "%c/ %c/0", folder, folder);
+			else
+				(void)snprintf(text, sizeof(text), "%c/%u", folder, i);
+			add_block(&w, text);
+			add_filler(&w, &random);
+		}
+	add_block(&w, "z");
+	finish(&w);
+	CHECK_OK(catalog_reader_new(w.snapshot, 0, &r, &err), &err);
+	gets = store_fault_count(w.store, STORE_FAULT_GET);
+	for (size_t i = 0; i < COUNT_OF(want); i++) {
+		CHECK_INT(catalog_reader_next(r, &e, &err), 1);
+		CHECK_INT(e.path_len, strlen(want[i]));
+		CHECK_MEM(e.path, want[i], e.path_len);
+		if (e.path_len > 0 && e.type == ENTRY_FOLDER)
+			CHECK_OK(catalog_reader_skip(r, e.path, e.path_len, &err), &err);
+	}
+	CHECK_INT(catalog_reader_next(r, &e, &err), 0);
+	/* The root's block and z's, and of each folder the block where it begins and the one where it may end. */
+	CHECK_INT(store_fault_count(w.store, STORE_FAULT_GET) - gets, 2 + 3 * 2);
+	catalog_reader_free(r);
+	world_free(&w);
+}
+
+/* What lies near is not fetched again and again. */
+static void
+test_skip_near(struct world *w)
+{
+	uint64_t gets = store_fault_count(w->store, STORE_FAULT_GET);
+	struct catalog_reader *r;
+	struct error err;
+	struct entry e;
+	size_t count = 0;
+	int code;
+
+	CHECK_OK(catalog_reader_new(w->snapshot, 0, &r, &err), &err);
+	while ((code = catalog_reader_next(r, &e, &err)) > 0) {
+		if (count++ > 0)
+			CHECK_OK(catalog_reader_skip(r, e.path, e.path_len, &err), &err);
+	}
+	CHECK_INT(code, 0);
+	CHECK_INT(count, 1 + FOLDERS);
+	CHECK_INT(store_fault_count(w->store, STORE_FAULT_GET) - gets, 3);
+	catalog_reader_free(r);
+}
+
+/* What follows is still checked: it cannot be in a folder that was left out. */
+static void
+test_skip_checks(void)
+{
+	struct catalog_reader *r;
+	struct world w;
+	struct error err;
+	char path[64];
+
+	world_new(&w);
+	add_block(&w, "/ a/");
+	add_block(&w, "a/b/ a/b/c");
+	add_block(&w, "a/b/d");
+	add_block(&w, "a/b/e f");
+	add_block(&w, "g/h");
+	finish(&w);
+	for (size_t n = 0; n < COUNT_OF(readaheads); n++) {
+		CHECK_OK(catalog_reader_new(w.snapshot, readaheads[n], &r, &err), &err);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), 1);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), 1);
+		CHECK_OK(catalog_reader_skip(r, "a", 1, &err), &err);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), 1);
+		CHECK_STR(path, "f");
+		CHECK_INT(next_path(r, path, sizeof(path), &err), ERR_CORRUPT);
+		CHECK(strstr(err.msg, "\"g/h\" is not in a folder") != NULL);
+		CHECK_OK(catalog_reader_skip(r, "f", 1, &err), &err);
+		CHECK_INT(next_path(r, path, sizeof(path), &err), ERR_CORRUPT);
+		catalog_reader_free(r);
+	}
+	world_free(&w);
+}
+
 /* A store that fails: the entries before it still come, then the error, again and again, and a seek starts anew. */
 static void
 test_store_errors(struct world *w)
@@ -634,12 +791,16 @@ main(void)
 	make_large(&w);
 	test_stream(&w);
 	test_seek(&w);
+	test_skip(&w);
+	test_skip_near(&w);
 	test_store_errors(&w);
 	test_damaged_packs(&w);
 	test_open_errors(&w);
 	world_free(&w);
 	test_blocks();
 	test_seek_without_parents();
+	test_skip_fetches_little();
+	test_skip_checks();
 	test_wrong_roots();
 	return 0;
 }

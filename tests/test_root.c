@@ -63,6 +63,17 @@ linear_find(const struct root *root, const char *path, size_t len)
 	return 0;
 }
 
+/* No name in these roots has the highest byte. */
+static size_t
+linear_find_after(const struct root *root, const char *folder, size_t len)
+{
+	char behind[80];
+	int n = len == 0 ? snprintf(behind, sizeof(behind), "\xff")
+			 : snprintf(behind, sizeof(behind), "%.*s/\xff", (int)len, folder);
+
+	return linear_find(root, behind, (size_t)n);
+}
+
 static size_t
 number_path(char *out, size_t size, size_t i)
 {
@@ -120,6 +131,7 @@ test_round_trips(void)
 
 			len = random_below(&state, len + 1);
 			CHECK_INT(root_find(&got, path, len), linear_find(&got, path, len));
+			CHECK_INT(root_find_after(&got, path, len), linear_find_after(&got, path, len));
 		}
 		CHECK_OK(root_encode(&got, &again, &err), &err);
 		CHECK_INT(again.len, bytes.len);

@@ -69,14 +69,20 @@ entry_path_valid(const char *path, size_t len)
 }
 
 bool
+entry_path_is_below(const char *folder, size_t folder_len, const char *path, size_t len)
+{
+	if (folder_len == 0)
+		return len > 0;
+	return len > folder_len && path[folder_len] == '/' && memcmp(path, folder, folder_len) == 0;
+}
+
+bool
 entry_path_is_child(const char *parent, size_t parent_len, const char *child, size_t child_len)
 {
 	size_t start = parent_len == 0 ? 0 : parent_len + 1;
 
-	if (child_len <= start ||
-	    (parent_len > 0 && (memcmp(parent, child, parent_len) != 0 || child[parent_len] != '/')))
-		return false;
-	return memchr(child + start, '/', child_len - start) == NULL;
+	return child_len > start && entry_path_is_below(parent, parent_len, child, child_len) &&
+	       memchr(child + start, '/', child_len - start) == NULL;
 }
 
 bool

@@ -233,23 +233,36 @@ root_decode(const void *bytes, size_t len, struct root *out, struct error *err)
 	return 0;
 }
 
-size_t
-root_find(const struct root *root, const char *path, size_t len)
+/* The last block whose separator is not above the path, or (beyond) below the folder with this path; the first one's is
+ * empty. */
+static size_t
+find(const struct root *root, const char *path, size_t len, bool beyond)
 {
-	size_t low = 0, high = root->nblocks, middle;
+	size_t low = 0, high = root->nblocks;
 
-	/* The last block whose separator is not above the path; the first one's is empty. */
 	while (high - low > 1) {
-		const struct root_block *b;
+		size_t middle = low + (high - low) / 2;
+		const struct root_block *b = &root->blocks[middle];
 
-		middle = low + (high - low) / 2;
-		b = &root->blocks[middle];
-		if (entry_path_compare(b->separator, b->separator_len, path, len) <= 0)
+		if (entry_path_compare(b->separator, b->separator_len, path, len) <= 0 ||
+		    (beyond && entry_path_is_below(path, len, b->separator, b->separator_len)))
 			low = middle;
 		else
 			high = middle;
 	}
 	return low;
+}
+
+size_t
+root_find(const struct root *root, const char *path, size_t len)
+{
+	return find(root, path, len, false);
+}
+
+size_t
+root_find_after(const struct root *root, const char *folder, size_t len)
+{
+	return find(root, folder, len, true);
 }
 
 void

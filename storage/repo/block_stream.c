@@ -21,6 +21,7 @@ enum {
 	RUN_FIRST = 256 * 1024, /* fetched together after a seek */
 	RUN_MAX = 4 * 1024 * 1024,
 	GAP_MAX = 128 * 1024, /* fetched and thrown away rather than asked for twice */
+	FAR = 1024 * 1024, /* a reader that leaves out so much will not want the neighbours either */
 };
 
 /* A block in memory, or why it is not. */
@@ -262,6 +263,30 @@ block_stream_seek(struct block_stream *s, size_t block, struct error *err)
 	s->fetcher.next = block;
 	s->fetcher.run_end = 0;
 	s->fetcher.run_aim = RUN_FIRST;
+	return 0;
+}
+
+/* Much lies between what is in memory and this block. */
+static bool
+is_far(const struct fetcher *f, size_t block)
+{
+	uint64_t between = 0;
+
+	for (size_t i = MAX(f->next, f->run_end); i < block && between <= FAR; i++)
+		between += frame_of(f, i)->clen;
+	return between > FAR;
+}
+
+int
+block_stream_skip(struct block_stream *s, size_t block, struct error *err)
+{
+	struct fetcher *f = &s->fetcher;
+
+	if (s->readahead > 0 || block < f->next || block > f->root->nblocks)
+		return block_stream_seek(s, block, err);
+	if (is_far(f, block))
+		f->run_aim = RUN_FIRST;
+	f->next = block;
 	return 0;
 }
 

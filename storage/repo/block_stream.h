@@ -18,6 +18,9 @@ struct block_stream;
 int block_stream_new(const struct snapshot *, unsigned readahead, struct block_stream **out, struct error *);
 /* The next block will be this one.  Ends a thread that runs; nothing is fetched yet. */
 int block_stream_seek(struct block_stream *, size_t block, struct error *);
+/* The same for a block further on, when what lies between is left out: what was fetched already is kept, and when that
+ * is little, as much is fetched together as before. */
+int block_stream_skip(struct block_stream *, size_t block, struct error *);
 /* The next block, which must exist; valid until the next call. */
 int block_stream_next(struct block_stream *, const uint8_t **out, size_t *out_len, struct error *);
 void block_stream_free(struct block_stream *);

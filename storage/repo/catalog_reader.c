@@ -25,6 +25,13 @@ enum chain {
 	CHAIN_UNKNOWN, /* reading began in the middle */
 };
 
+/* Which entries to pass over. */
+enum passing {
+	PASS_NONE,
+	PASS_BEFORE, /* what comes before target */
+	PASS_BELOW, /* what is below the folder target */
+};
+
 struct catalog_reader {
 	const struct snapshot *snapshot;
 	struct block_stream *stream;
@@ -34,7 +41,7 @@ struct catalog_reader {
 	size_t left; /* entries of this block that have not been decoded */
 	bool open; /* the decoder has a block */
 	bool crossed; /* last is the last path of the block before */
-	bool seeking; /* skip what is below target */
+	enum passing passing; /* until an entry is none of these */
 	enum chain chain;
 	struct buf target, folder, last;
 	int code; /* of the first failure since the seek */
@@ -114,10 +121,40 @@ catalog_reader_seek(struct catalog_reader *r, const char *path, size_t len, stru
 	r->block = r->next_block = block;
 	r->left = 0;
 	r->open = r->crossed = false;
-	r->seeking = len > 0;
+	r->passing = len > 0 ? PASS_BEFORE : PASS_NONE;
 	r->chain = block == 0 ? CHAIN_START : CHAIN_UNKNOWN;
 	r->code = 0;
 	return 0;
+}
+
+int
+catalog_reader_skip(struct catalog_reader *r, const char *folder, size_t len, struct error *err)
+{
+	size_t block = root_find_after(&r->snapshot->root, folder, len);
+	int code = set_path(&r->target, folder, len, err);
+
+	if (code < 0)
+		return code;
+	r->passing = PASS_BELOW;
+	if (block <= r->next_block)
+		return 0;
+	code = block_stream_skip(r->stream, block, err);
+	if (code < 0)
+		return code;
+	r->next_block = block;
+	r->left = 0;
+	r->open = r->crossed = false;
+	return 0;
+}
+
+static bool
+passed_over(const struct catalog_reader *r, const struct entry *e)
+{
+	const char *target = path_of(&r->target);
+
+	if (r->passing == PASS_BEFORE)
+		return entry_path_compare(e->path, e->path_len, target, r->target.len) < 0;
+	return r->passing == PASS_BELOW && entry_path_is_below(target, r->target.len, e->path, e->path_len);
 }
 
 /* Begin the next block.  1, or 0 when there is none. */
@@ -228,7 +265,8 @@ take_entry(struct catalog_reader *r, struct entry *out, struct error *err)
 	if (code < 0)
 		return error_prefix(err, "catalog block %zu", r->block);
 	code = first ? check_border(r, out, err) : 0;
-	if (code == 0)
+	/* The folders of what is left out may be left out themselves; whatever follows is in one above the target. */
+	if (code == 0 && (r->passing != PASS_BELOW || !passed_over(r, out)))
 		code = check_parent(r, out, err);
 	if (code < 0)
 		return code;
@@ -272,9 +310,9 @@ next_entry(struct catalog_reader *r, struct entry *out, struct error *err)
 		code = take_entry(r, out, err);
 		if (code < 0)
 			return code;
-		if (r->seeking && entry_path_compare(out->path, out->path_len, path_of(&r->target), r->target.len) < 0)
+		if (passed_over(r, out))
 			continue;
-		r->seeking = false;
+		r->passing = PASS_NONE;
 		return 1;
 	}
 }
