@@ -210,9 +210,32 @@ file_type(uint8_t type)
 	return type < COUNT_OF(types) ? types[type] : 0;
 }
 
+/* A time as libarchive has to be told it. */
+struct tar_time {
+	int64_t s;
+	long ns;
+};
+
+/*
+ * POSIX writes half a second before -1 as "-1.5", and all readers but libarchive's take it so.  libarchive writes the
+ * seconds, a point and the nanoseconds, whatever the sign, so that -2 and a half becomes "-2.5": here it gets the
+ * number above and what is missing to that.  The last second before 1970 would need "-0", which it cannot write, and
+ * loses its fraction.
+ */
+static struct tar_time
+pax_time(int64_t s, uint32_t ns)
+{
+	if (s >= 0 || ns == 0)
+		return (struct tar_time){s, (long)ns};
+	if (s == -1)
+		return (struct tar_time){s, 0};
+	return (struct tar_time){s + 1, 1000000000 - (long)ns};
+}
+
 int
 tar_header(struct archive_entry *ae, const struct entry *e, bool with_attributes, struct error *err)
 {
+	struct tar_time mtime = pax_time(e->mtime_s, e->mtime_ns), ctime = pax_time(e->ctime_s, e->ctime_ns);
 	int r = tar_set_path(ae, e->path, e->path_len, err);
 
 	if (r < 0)
@@ -221,9 +244,8 @@ tar_header(struct archive_entry *ae, const struct entry *e, bool with_attributes
 	archive_entry_set_perm(ae, e->mode);
 	archive_entry_set_uid(ae, e->uid);
 	archive_entry_set_gid(ae, e->gid);
-	/* Before 1970 readers disagree about what a fraction means: whole seconds are safe. */
-	archive_entry_set_mtime(ae, e->mtime_s, e->mtime_s < 0 ? 0 : (long)e->mtime_ns);
-	archive_entry_set_ctime(ae, e->ctime_s, e->ctime_s < 0 ? 0 : (long)e->ctime_ns);
+	archive_entry_set_mtime(ae, mtime.s, mtime.ns);
+	archive_entry_set_ctime(ae, ctime.s, ctime.ns);
 	archive_entry_set_size(ae, 0);
 	if (e->type == ENTRY_CHAR_DEVICE || e->type == ENTRY_BLOCK_DEVICE) {
 		archive_entry_set_rdevmajor(ae, e->dev_major);

@@ -1,6 +1,7 @@
 /*
  * The parts of tar.h that need no repository: names, ACLs, maps of sparse files, hard links.
  */
+#include <archive.h>
 #include <archive_entry.h>
 #include <unistd.h>
 
@@ -96,6 +97,62 @@ test_bad_acl(void)
 	CHECK(!tar_acl(ae, bad, sizeof(bad), true));
 	CHECK_INT(archive_entry_acl_count(ae, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT), 0);
 	archive_entry_free(ae);
+}
+
+/* What an archive says of a time: the value of the key in its extended header, or NULL. */
+static const char *
+archived_time(const char *key, int64_t s, uint32_t ns, char out[64])
+{
+	struct entry e = {.path = "x", .path_len = 1, .type = ENTRY_FILE};
+	struct archive_entry *ae = archive_entry_new();
+	struct archive *a = archive_write_new();
+	char bytes[8192], *at;
+	size_t used = 0;
+	struct error err;
+
+	e.mtime_s = e.ctime_s = s;
+	e.mtime_ns = e.ctime_ns = ns;
+	CHECK_OK(tar_header(ae, &e, false, &err), &err);
+	CHECK(archive_write_set_format_pax(a) == ARCHIVE_OK);
+	CHECK(archive_write_open_memory(a, bytes, sizeof(bytes), &used) == ARCHIVE_OK);
+	CHECK(archive_write_header(a, ae) == ARCHIVE_OK);
+	CHECK(archive_write_free(a) == ARCHIVE_OK);
+	archive_entry_free(ae);
+	at = memmem(bytes, used, key, strlen(key));
+	if (at == NULL)
+		return NULL;
+	CHECK(sscanf(at + strlen(key), "=%63[^\n]", out) == 1);
+	return out;
+}
+
+/* As POSIX has it: the decimal number of seconds, with its sign in front. */
+static void
+test_times(void)
+{
+	static const struct {
+		int64_t s;
+		uint32_t ns;
+		const char *want;
+	} cases[] = {
+	    {1, 500000000, "1.5"},
+	    {0, 1, "0.000000001"},
+	    {-1, 0, "-1"},
+	    {-2, 500000000, "-1.5"},
+	    {-2, 1, "-1.999999999"},
+	    {-2, 999999999, "-1.000000001"},
+	    {-2, 0, "-2"},
+	    {-315619200, 999999999, "-315619199.000000001"},
+	    {-1001, 100000000, "-1000.9"},
+	    /* "-0.5" cannot be written. */
+	    {-1, 500000000, "-1"},
+	};
+	char text[64];
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CHECK_STR(archived_time("mtime", cases[i].s, cases[i].ns, text), cases[i].want);
+		CHECK_STR(archived_time("ctime", cases[i].s, cases[i].ns, text), cases[i].want);
+	}
+	CHECK(archived_time("mtime", 5, 0, text) == NULL);
 }
 
 static void
@@ -194,6 +251,7 @@ main(void)
 	test_text();
 	test_acl();
 	test_bad_acl();
+	test_times();
 	test_runs();
 	test_many_runs();
 	test_links();

@@ -78,6 +78,35 @@ metadata_only() {
 	judge "the changed metadata are restored" "$T/src" "$T/dst"
 }
 
+# untar FOLDER COMMAND...: what the command unpacks of the times in the last snapshot.
+untar() {
+	local folder=$1
+	shift
+	mkdir "$folder"
+	(set -o pipefail && sf tar -V v times 2>"$T/err" | (cd "$folder" && "$@") >"$T/out" 2>>"$T/err")
+}
+
+# Readers of archives do not agree about fractions before 1970, and the last second before it has none at all.
+archived_times() {
+	note "times in archives"
+	local last=(--ignore d1969 --ignore f1969 --ignore s1969) name late
+	check "GNU tar reads the archive" untar "$T/gnu" tar -xp
+	judge "GNU tar restores the times" "${last[@]}" "$T/src/times" "$T/gnu/times"
+	check_number "but for the fraction of the last second before 1970" "$(stat -c %Y "$T/gnu/times/f1969")" -eq -1
+	if command -v bsdtar >/dev/null; then
+		check "bsdtar reads the archive" untar "$T/bsd" bsdtar -xpf -
+		judge "bsdtar restores the times" "${last[@]}" --ignore d1960 --ignore f1960 --ignore s1960 "$T/src/times" "$T/bsd/times"
+		for name in d1960 f1960 s1960; do
+			late=$(($(stat -c %Y "$T/bsd/times/$name") - $(stat -c %Y "$T/src/times/$name")))
+			check_number "it takes a fraction for a later time: $name" "$late" -ge 0
+			check_number "by less than two seconds: $name" "$late" -lt 2
+		done
+	else
+		note "bsdtar: left out"
+	fi
+	rm -rf "$T/gnu" "$T/bsd"
+}
+
 new_repository
 mktree ${E2E_LONG:+--long} "$T/src"
 entries=$(find "$T/src" -mindepth 1 ! -path "$T/src/lost+found" -printf x | wc -c)
@@ -105,6 +134,7 @@ judge_differs "the time of a folder is seen" "$T/src" "$T/first"
 touch -r "$T/src/sizes" "$T/first/sizes"
 judge "mended, it is the same again" "$T/src" "$T/first"
 
+archived_times
 unchanged_export
 full_export
 
