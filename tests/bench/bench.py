@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures snapferry, its peers, and what the machine could do at best, in turns.  README.md tells how to read the tables.
 
-The data come from data.py.  Needs gcc, libzstd-dev, libssl-dev, diff; and restic and borg for the comparison.
+The data come from data.py.  Needs gcc, libzstd-dev, libssl-dev, diff; and restic and borg for the comparison.  Root can give
+each import a file system of its own.
 """
 import argparse
 import dataclasses
@@ -10,6 +11,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 
 sys.dont_write_bytecode = True  # nothing but sources in the tree
 
+import filesystem
 import process
 import tools
 
@@ -100,9 +103,9 @@ def log(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def remove(path):
-    """shutil.rmtree() takes minutes for a million files."""
-    subprocess.run(["rm", "-rf", "--", path], check=True)
+def end_by_signal(number, _):
+    """As Ctrl-C does: what is mounted is unmounted."""
+    raise SystemExit(128 + number)
 
 
 class Data:
@@ -160,6 +163,8 @@ class Bench:
         self.options = options
         self.work = options.work
         self.work.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
+        self.fresh = filesystem.choose(self.work)
         self.limit = self.work / "limit"
         subprocess.run([os.environ.get("CC", "gcc"), "-O2", "-D_GNU_SOURCE", "-o", self.limit, *sorted(HERE.glob("limit*.c")),
                         "-lzstd", "-lcrypto"], check=True)
@@ -209,7 +214,12 @@ class Bench:
                 tool.holds = None
 
     def measure_limit(self, what, data):
-        arguments = [what, self.work, CREATE_FILES] if what == "create" else [what, data.path]
+        if what == "create":
+            with self.fresh as folder:
+                return self.run_limit(what, folder, CREATE_FILES)
+        return self.run_limit(what, data.path)
+
+    def run_limit(self, *arguments):
         out = subprocess.run([self.limit, *map(str, arguments)], check=True, capture_output=True, text=True)
         os.sync()
         return float(out.stdout.split()[0])
@@ -235,13 +245,9 @@ class Bench:
 
     def do_import(self, tool, m, data):
         self.ensure_repository(tool, m, data)
-        target = self.work / "imported"
-        remove(target)
-        try:
-            run = tool.import_(target)
-            self.compare(tool, m, data, target)
-        finally:
-            remove(target)
+        with self.fresh as folder:
+            run = tool.import_(folder / "target")
+            self.compare(tool, m, data, folder / "target")
         return run
 
     def do_verify(self, tool, m, data):
@@ -346,6 +352,8 @@ def report_of(bench, scenarios):
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
         "versions": {tool.name: tool.version() for tool in bench.tools},
         "rounds": bench.options.rounds,
+        "imports": bench.fresh.description,
+        "minutes": (time.monotonic() - bench.started) / 60,
         "maxrss_floor": process.own_maxrss(),
         "scenarios": [row_of(bench, each) for each in scenarios if each[1] in bench.runs],
     }
@@ -390,6 +398,8 @@ def main():
               if not options.only or any(each[0] == name or each[0].startswith(name + "-") for name in options.only)]
     if not wanted:
         parser.error("no such scenario; --list lists them")
+    signal.signal(signal.SIGTERM, end_by_signal)
+    signal.signal(signal.SIGHUP, end_by_signal)
     needed = {source for _, source, _ in wanted}
     plan = [m for m in MEASUREMENTS if m.name in needed]
     bench = Bench(options)
@@ -401,7 +411,7 @@ def main():
             options.json.write_text(json.dumps(report_of(bench, wanted), indent=1) + "\n")
     report = report_of(bench, wanted)
     print(f"{report['machine']['cpus']} CPUs, {report['rounds']} rounds, " + ", ".join(report["versions"].values()) +
-          f"; maxrss is never below {report['maxrss_floor'] / MIB:.0f} MiB")
+          f"; {report['imports']}; maxrss is never below {report['maxrss_floor'] / MIB:.0f} MiB; took {report['minutes']:.0f} minutes")
     for row in report["scenarios"]:
         print_row(row)
     failed = any("failed" in entry for row in report["scenarios"] for entry in row["tools"].values())

@@ -211,7 +211,7 @@ for_all_files(const char *root, size_t count, bool make)
 static void
 measure_create(const char *folder, const char *number)
 {
-	char *end, *root = limit_join(folder, "limit.XXXXXX");
+	char *end, *root = limit_join(folder, "limit.XXXXXX"), *rounds[LIMIT_ROUNDS];
 	unsigned long count = strtoul(number, &end, 10);
 	double cpu[LIMIT_ROUNDS], wall[LIMIT_ROUNDS];
 
@@ -220,12 +220,23 @@ measure_create(const char *folder, const char *number)
 	if (mkdtemp(root) == NULL)
 		err(1, "%s", root);
 	for (size_t i = 0; i < LIMIT_ROUNDS; i++) {
-		double start = limit_cpu(), wall_start = wall_seconds();
+		char name[] = {'r', (char)('0' + i), '\0'};
+		double start, wall_start;
 
-		for_all_files(root, count, true);
+		rounds[i] = limit_join(root, name);
+		if (mkdir(rounds[i], 0755) < 0)
+			err(1, "%s", rounds[i]);
+		start = limit_cpu();
+		wall_start = wall_seconds();
+		for_all_files(rounds[i], count, true);
 		cpu[i] = (limit_cpu() - start) * 1e6 / (double)count;
 		wall[i] = (wall_seconds() - wall_start) * 1e6 / (double)count;
-		for_all_files(root, count, false);
+	}
+	/* Not earlier: file systems are slow in giving new files the inodes of those that were deleted just now. */
+	for (size_t i = 0; i < LIMIT_ROUNDS; i++) {
+		for_all_files(rounds[i], count, false);
+		(void)rmdir(rounds[i]);
+		free(rounds[i]);
 	}
 	(void)rmdir(root);
 	(void)printf(
