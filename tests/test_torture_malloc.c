@@ -21,6 +21,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "flow.h"
+#include "store_internal.h"
 
 /* ---- the allocator that fails ---- */
 
@@ -165,8 +166,12 @@ lent_free(struct store *s)
 static int
 run_open(struct error *err)
 {
-	static const struct store_ops ops = {
-	    .name = "lent", .get = lent_get, .size = lent_size, .list = lent_list, .free = lent_free};
+	static const struct store_ops ops = {.name = "lent",
+	    .get = lent_get,
+	    .size = lent_size,
+	    .load = store_load_in_two,
+	    .list = lent_list,
+	    .free = lent_free};
 	struct store lent = {&ops};
 	struct repo *repo = NULL;
 	int r;
