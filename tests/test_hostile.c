@@ -1456,7 +1456,7 @@ test_over_symlinks(void)
 int
 main(int argc, char **argv)
 {
-	(void)alarm(getenv("HOSTILE_FULL") != NULL ? 3600 : 60);
+	(void)alarm(getenv("HOSTILE_FULL") != NULL ? 3600 : 600);
 	flow_begin(&flow);
 	make_canary();
 	for (size_t i = 0; i < sizeof content; i++)
