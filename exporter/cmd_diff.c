@@ -10,6 +10,7 @@
 #include "command.h"
 #include "diff.h"
 #include "error.h"
+#include "view.h"
 
 struct diff_command {
 	struct command_context *c;
@@ -70,8 +71,8 @@ tell_json(struct diff_command *x, char kind, const char *path, unsigned what, ui
 			(void)json_object_array_add(list, json_object_new_string(whats[i].name));
 	(void)json_object_object_add(o, "what", list);
 	if (length > 0) {
-		(void)json_object_object_add(o, "offset", json_object_new_uint64(offset));
-		(void)json_object_object_add(o, "length", json_object_new_uint64(length));
+		view_add_count(o, "offset", offset);
+		view_add_count(o, "length", length);
 	}
 	report_json(x->c->report, "change", o);
 }
@@ -195,9 +196,9 @@ summary(const struct diff_command *x)
 {
 	struct json_object *o = json_object_new_object();
 
-	(void)json_object_object_add(o, "added", json_object_new_uint64(x->added));
-	(void)json_object_object_add(o, "removed", json_object_new_uint64(x->removed));
-	(void)json_object_object_add(o, "modified", json_object_new_uint64(x->changed));
+	view_add_count(o, "added", x->added);
+	view_add_count(o, "removed", x->removed);
+	view_add_count(o, "modified", x->changed);
 	(void)json_object_object_add(o, "equal", json_object_new_boolean(x->added + x->removed + x->changed == 0));
 	report_json(x->c->report, "summary", o);
 }

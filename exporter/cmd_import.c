@@ -3,48 +3,32 @@
  */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "command.h"
 #include "error.h"
 #include "import.h"
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+#include "view.h"
 
 static void
 import_tell_json(struct command_context *c, const char *snapshot, const struct import_result *n, uint64_t ms)
 {
 	struct json_object *j = json_object_new_object();
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counts[] = {
-	    {"files", n->files},
-	    {"folders", n->folders},
-	    {"symlinks", n->symlinks},
-	    {"specials", n->specials},
-	    {"links", n->links},
-	    {"bytes", n->bytes},
-	    {"skipped", n->skipped},
-	    {"left_out", n->left_out},
-	    {"damaged", n->damaged},
-	    {"warnings", report_warnings(c->report)},
-	};
 
-	(void)json_object_object_add(j, "snapshot", json_object_new_string(snapshot));
-	(void)json_object_object_add(j, "target", json_object_new_string(c->options->args[0]));
+	view_add_text(j, "snapshot", snapshot);
+	view_add_text(j, "target", c->options->args[0]);
 	(void)json_object_object_add(j, "dry_run", json_object_new_boolean(c->options->dry_run));
 	(void)json_object_object_add(j, "resumed", json_object_new_boolean(n->resumed));
-	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-		(void)json_object_object_add(j, counts[i].key, json_object_new_uint64(counts[i].value));
-	(void)json_object_object_add(j, "seconds", json_object_new_double((double)ms / 1000));
+	view_add_count(j, "files", n->files);
+	view_add_count(j, "folders", n->folders);
+	view_add_count(j, "symlinks", n->symlinks);
+	view_add_count(j, "specials", n->specials);
+	view_add_count(j, "links", n->links);
+	view_add_count(j, "bytes", n->bytes);
+	view_add_count(j, "skipped", n->skipped);
+	view_add_count(j, "left_out", n->left_out);
+	view_add_count(j, "damaged", n->damaged);
+	view_add_count(j, "warnings", report_warnings(c->report));
+	view_add_seconds(j, "seconds", ms);
 	report_json(c->report, "summary", j);
 }
 
@@ -100,7 +84,6 @@ cmd_import(const struct options *o)
 	struct manifest m;
 	char snapshot[SNAPSHOT_ID_LEN + 1];
 	struct error err;
-	uint64_t start = now_ms();
 	int r = command_begin(&c, o, "import", &err);
 
 	if (r == 0 && (r = command_resources(o, &res, &err)) == 0 &&
@@ -120,7 +103,7 @@ cmd_import(const struct options *o)
 			manifest_wipe(&m);
 		report_progress_stop(c.report);
 		if (r == 0)
-			import_tell(&c, snapshot, &result, now_ms() - start);
+			import_tell(&c, snapshot, &result, command_elapsed_ms(&c));
 	}
 	return command_end(&c, r, &err);
 }

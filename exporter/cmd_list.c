@@ -112,7 +112,7 @@ list_tell(struct listing *l)
 {
 	struct json_object *j = json_object_new_object();
 
-	(void)json_object_object_add(j, "snapshots", json_object_new_uint64(l->snapshots));
+	view_add_count(j, "snapshots", l->snapshots);
 	report_json(l->c->report, "summary", j);
 	if (l->snapshots == 0 && !l->c->options->quiet)
 		report_line(l->c->report, "No snapshots yet: snapferry export makes one.");

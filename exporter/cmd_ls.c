@@ -31,7 +31,7 @@ ls_json(struct command_context *c, const struct entry *e)
 	(void)json_object_object_add(j, "mode", json_object_new_int((int)e->mode));
 	(void)json_object_object_add(j, "uid", json_object_new_int64(e->uid));
 	(void)json_object_object_add(j, "gid", json_object_new_int64(e->gid));
-	(void)json_object_object_add(j, "size", json_object_new_uint64(e->size));
+	view_add_count(j, "size", e->size);
 	time_format(e->mtime_s, e->mtime_ns, time);
 	(void)json_object_object_add(j, "mtime", json_object_new_string(time));
 	if (e->type == ENTRY_SYMLINK)
@@ -76,17 +76,8 @@ ls_tell(struct command_context *c, uint64_t shown)
 {
 	struct json_object *j = json_object_new_object();
 
-	(void)json_object_object_add(j, "entries", json_object_new_uint64(shown));
+	view_add_count(j, "entries", shown);
 	report_json(c->report, "summary", j);
-}
-
-/* Where an entry is: 1 below the path, 0 there, -1 behind all of that. */
-static int
-ls_place(const struct entry *e, const char *path, size_t len)
-{
-	if (entry_path_is_below(path, len, e->path, e->path_len))
-		return 1;
-	return e->path_len == len && (len == 0 || memcmp(e->path, path, len) == 0) ? 0 : -1;
 }
 
 /* Show what is at or below the path.  Without -R, what is below a folder in it is not even read. */
@@ -97,15 +88,18 @@ ls_walk(struct command_context *c, struct catalog_reader *reader, const char *pa
 	bool recursive = c->options->recursive;
 	uint64_t shown = 0;
 	struct entry e;
-	int place, r = catalog_reader_seek(reader, path, len, err);
+	int r = catalog_reader_seek(reader, path, len, err);
 
-	while (r >= 0 && (r = catalog_reader_next(reader, &e, err)) > 0 && (place = ls_place(&e, path, len)) >= 0) {
+	while (r >= 0 && (r = catalog_reader_next(reader, &e, err)) > 0 &&
+	       entry_path_is_within(path, len, e.path, e.path_len)) {
+		bool is_below = e.path_len > len;
+
 		++*found;
-		if (place > 0 || e.type != ENTRY_FOLDER || recursive) {
+		if (is_below || e.type != ENTRY_FOLDER || recursive) {
 			ls_entry(c, &e);
 			shown++;
 		}
-		if (place > 0 && e.type == ENTRY_FOLDER && !recursive)
+		if (is_below && e.type == ENTRY_FOLDER && !recursive)
 			r = catalog_reader_skip(reader, e.path, e.path_len, err);
 	}
 	if (r >= 0 && *found > 0)
@@ -117,15 +111,11 @@ static int
 ls_entries(struct command_context *c, const struct snapshot *s, const char *path, struct error *err)
 {
 	struct catalog_reader *reader;
-	size_t len = strlen(path);
 	uint64_t found = 0;
+	size_t len;
 	int r;
 
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	/* "/data", "./data" and "." are what people write. */
-	while (len > 0 && (*path == '/' || (*path == '.' && (len == 1 || path[1] == '/'))))
-		path++, len--;
+	path = command_path(path, &len);
 	if ((r = catalog_reader_new(s, c->options->recursive ? 2 : 0, &reader, err)) < 0)
 		return r;
 	r = ls_walk(c, reader, path, len, &found, err);

@@ -21,26 +21,6 @@ struct tar_command {
 	size_t len;
 };
 
-static void
-take_path(struct tar_command *t, const char *path)
-{
-	t->path = path;
-	t->len = strlen(path);
-	while (t->len > 0 && path[t->len - 1] == '/')
-		t->len--;
-	while (t->len > 0 && *t->path == '/')
-		t->path++, t->len--;
-	if (t->len == 1 && *t->path == '.')
-		t->len = 0;
-}
-
-static bool
-is_within(const struct tar_command *t, const struct entry *e)
-{
-	return t->len == 0 || (e->path_len >= t->len && memcmp(e->path, t->path, t->len) == 0 &&
-				  (e->path_len == t->len || e->path[t->len] == '/'));
-}
-
 /* The selector sees the folders above PATH, as a pass over the whole catalog would show them. */
 static int
 select_above(struct tar_command *t, struct error *err)
@@ -63,7 +43,8 @@ add_all(struct tar_command *t, struct error *err)
 
 	if (r == 0)
 		r = catalog_reader_seek(t->reader, t->path, t->len, err);
-	while (r >= 0 && (r = catalog_reader_next(t->reader, &e, err)) > 0 && is_within(t, &e)) {
+	while (r >= 0 && (r = catalog_reader_next(t->reader, &e, err)) > 0 &&
+	       entry_path_is_within(t->path, t->len, e.path, e.path_len)) {
 		found = true;
 		r = selector_match(&t->selector, e.path, e.path_len, e.type == ENTRY_FOLDER, err);
 		if (r > 0)
@@ -121,7 +102,7 @@ cmd_tar(const struct options *o)
 	int r = command_begin(&c, o, "tar", &err);
 
 	if (o->nargs > 0)
-		take_path(&t, o->args[0]);
+		t.path = command_path(o->args[0], &t.len);
 	if (r == 0)
 		r = tar_run(&t, &err);
 	closed = t.tar != NULL && tar_pipe_closed(t.tar);

@@ -2,13 +2,12 @@
  * snapferry verify: can the snapshots be restored?
  */
 #include <json-c/json.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "command.h"
 #include "error.h"
 #include "verify.h"
+#include "view.h"
 
 struct verify_command {
 	struct command_context *c;
@@ -38,23 +37,9 @@ static void
 bad_key(void *arg, const char *key, const struct error *err)
 {
 	struct verify_command *x = arg;
-	struct json_object *o = json_object_new_object();
 
 	x->result.damage++;
-	if (!report_is_json(x->c->report))
-		report_warn(x->c->report, NULL, 0, "%s: %s", key, err->msg);
-	(void)json_object_object_add(o, "object", json_object_new_string(key));
-	(void)json_object_object_add(o, "kind", json_object_new_string("key"));
-	(void)json_object_object_add(o, "message", json_object_new_string(err->msg));
-	(void)json_object_object_add(o, "snapshots", json_object_new_array());
-	(void)json_object_object_add(o, "paths", json_object_new_array());
-	report_json(x->c->report, "damage", o);
-}
-
-static void
-add_count(struct json_object *o, const char *name, uint64_t n)
-{
-	(void)json_object_object_add(o, name, json_object_new_uint64(n));
+	damage_tell(x->c->report, key, "key", err->msg);
 }
 
 static void
@@ -66,16 +51,16 @@ summary(const struct verify_command *x)
 	char snapshots[REPORT_TEXT], packs[REPORT_TEXT], bytes[REPORT_TEXT], read[REPORT_TEXT], frames[REPORT_TEXT],
 	    volumes[REPORT_TEXT], time[REPORT_TEXT];
 
-	add_count(o, "level", x->options.level);
+	view_add_count(o, "level", x->options.level);
 	(void)json_object_object_add(o, "sample", json_object_new_double(x->options.sample));
-	add_count(o, "volumes", x->volumes);
-	add_count(o, "snapshots", r->snapshots);
-	add_count(o, "packs", r->packs);
-	add_count(o, "packs_read", r->packs_read);
-	add_count(o, "bytes_read", r->bytes_read);
-	add_count(o, "frames", r->frames);
-	add_count(o, "damage", r->damage);
-	(void)json_object_object_add(o, "seconds", json_object_new_double((double)x->milliseconds / 1000));
+	view_add_count(o, "volumes", x->volumes);
+	view_add_count(o, "snapshots", r->snapshots);
+	view_add_count(o, "packs", r->packs);
+	view_add_count(o, "packs_read", r->packs_read);
+	view_add_count(o, "bytes_read", r->bytes_read);
+	view_add_count(o, "frames", r->frames);
+	view_add_count(o, "damage", r->damage);
+	view_add_seconds(o, "seconds", x->milliseconds);
 	report_json(report, "summary", o);
 	if (x->c->options->quiet)
 		return;
@@ -137,29 +122,19 @@ verify_run(struct verify_command *x, struct error *err)
 	return r;
 }
 
-static uint64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 int
 cmd_verify(const struct options *o)
 {
 	struct command_context c;
 	struct verify_command x = {.c = &c};
 	struct error err;
-	uint64_t start = clock_ms();
 	int r = command_begin(&c, o, "verify", &err);
 
 	if (r == 0 && (r = prepare(&x, &err)) == 0 && (r = report_progress_start(c.report, &c.progress, &err)) == 0)
 		r = verify_run(&x, &err);
 	if (c.report != NULL)
 		report_progress_stop(c.report);
-	x.milliseconds = clock_ms() - start;
+	x.milliseconds = command_elapsed_ms(&c);
 	if (r == 0)
 		summary(&x);
 	if (r == 0 && x.result.damage > 0)

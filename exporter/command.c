@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -101,6 +102,21 @@ command_resources(const struct options *o, struct command_resources *out, struct
 
 /* ---- begin and end ---- */
 
+static uint64_t
+command_clock_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
+command_elapsed_ms(const struct command_context *c)
+{
+	return command_clock_ms() - c->started_ms;
+}
+
 int
 command_begin_report(struct command_context *c, const struct options *o, const char *name, struct error *err)
 {
@@ -109,6 +125,7 @@ command_begin_report(struct command_context *c, const struct options *o, const c
 
 	memset(c, 0, sizeof *c);
 	c->options = o;
+	c->started_ms = command_clock_ms();
 	return report_new(&ro, &c->report, err);
 }
 
@@ -157,6 +174,17 @@ command_snapshot(struct command_context *c, const char *spec, struct snapshot **
 	int r = snapshot_resolve(c->volume, spec, &m, err);
 
 	return r < 0 ? r : snapshot_open(c->volume, &m, out, err);
+}
+
+const char *
+command_path(const char *arg, size_t *len)
+{
+	*len = strlen(arg);
+	while (*len > 0 && arg[*len - 1] == '/')
+		--*len;
+	while (*len > 0 && (*arg == '/' || (*arg == '.' && (*len == 1 || arg[1] == '/'))))
+		arg++, --*len;
+	return arg;
 }
 
 int

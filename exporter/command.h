@@ -26,6 +26,7 @@ struct command_context {
 	struct progress progress;
 	struct repo *repo;
 	struct volume *volume;
+	uint64_t started_ms;
 };
 
 /* Make the report, find the secrets, open the repository. */
@@ -36,6 +37,10 @@ int command_begin_report(struct command_context *, const struct options *, const
 int command_volume(struct command_context *, struct error *);
 /* The snapshot that -s (or spec) names, opened.  Needs command_volume(). */
 int command_snapshot(struct command_context *, const char *spec, struct snapshot **out, struct error *);
+/* Since the command began, in milliseconds. */
+uint64_t command_elapsed_ms(const struct command_context *);
+/* A path of a snapshot as people write it ("/data", "./data/", "."), as the catalog has it: not NUL-terminated. */
+const char *command_path(const char *arg, size_t *len);
 /*
  * Close everything, report the error if r is negative; the exit status: of the error, or 3 when there were warnings, or
  * 0. Buffered output that cannot be written (full disk, closed pipe) is an error too.

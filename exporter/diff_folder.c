@@ -1,11 +1,9 @@
 /*
  * Differences between a snapshot and what is on disk.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "attrs.h"
 #include "buf.h"
@@ -13,6 +11,7 @@
 #include "device.h"
 #include "diff.h"
 #include "error.h"
+#include "source.h"
 #include "walker.h"
 
 struct folder_diff {
@@ -21,60 +20,6 @@ struct folder_diff {
 	struct buf xattrs;
 	char link[ENTRY_LINK_MAX + 1];
 };
-
-static uint8_t
-entry_type(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return ENTRY_FILE;
-	case S_IFDIR:
-		return ENTRY_FOLDER;
-	case S_IFLNK:
-		return ENTRY_SYMLINK;
-	case S_IFCHR:
-		return ENTRY_CHAR_DEVICE;
-	case S_IFBLK:
-		return ENTRY_BLOCK_DEVICE;
-	case S_IFIFO:
-		return ENTRY_FIFO;
-	default:
-		return ENTRY_SOCKET;
-	}
-}
-
-/* What statx says; content, attributes and link are still missing. */
-static void
-make_entry(const struct walker_node *n, struct entry *e)
-{
-	const struct statx *s = &n->stx;
-
-	*e = (struct entry){.path = n->path,
-	    .path_len = n->path_len,
-	    .type = entry_type(s->stx_mode),
-	    .mode = s->stx_mode & 07777,
-	    .uid = s->stx_uid,
-	    .gid = s->stx_gid,
-	    .nlink = MAX(s->stx_nlink, 1u),
-	    .ino = s->stx_ino,
-	    .mtime_s = s->stx_mtime.tv_sec,
-	    .mtime_ns = s->stx_mtime.tv_nsec,
-	    .ctime_s = s->stx_ctime.tv_sec,
-	    .ctime_ns = s->stx_ctime.tv_nsec,
-	    .dev_major = s->stx_rdev_major,
-	    .dev_minor = s->stx_rdev_minor};
-	if (e->type == ENTRY_FILE)
-		e->size = s->stx_size;
-}
-
-static int
-open_file(const struct walker_node *n)
-{
-	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(folder_fd(n->parent), n->name, flags | O_NOATIME);
-
-	return fd < 0 && errno == EPERM ? openat(folder_fd(n->parent), n->name, flags) : fd;
-}
 
 static int
 read_link(struct folder_diff *f, const struct walker_node *n, struct entry *live, struct error *err)
@@ -124,12 +69,12 @@ compare_node(
 	struct entry live;
 	int r = 0;
 
-	make_entry(n, &live);
+	walker_entry(n, 0, &live);
 	if (e->type != live.type) {
 		*what = DIFF_TYPE;
 		return 0;
 	}
-	if (e->type == ENTRY_FILE && (fd = open_file(n)) < 0)
+	if (e->type == ENTRY_FILE && (fd = source_open_at(n->parent, n->name)) < 0)
 		return error_errno(err, "open");
 	if (e->type == ENTRY_SYMLINK)
 		r = read_link(f, n, &live, err);
@@ -179,7 +124,7 @@ merge(struct folder_diff *f, struct catalog_reader *reader, struct walker *walke
 
 		(void)atomic_fetch_add_explicit(&f->d->progress->entries, 1, memory_order_relaxed);
 		if (order > 0)
-			make_entry(&n, &live);
+			walker_entry(&n, 0, &live);
 		r = order < 0   ? diff_tell(f->d, '-', &e, 0, err)
 		    : order > 0 ? diff_tell(f->d, '+', &live, 0, err)
 				: compare_both(f, &e, &n, err);

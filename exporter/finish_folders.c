@@ -84,9 +84,7 @@ finisher_leave(struct finisher *f, const char *path, size_t len, struct error *e
 	int r = 0;
 
 	while (r == 0 && f->top != NULL && f->top->entry.path_len > 0) {
-		size_t top_len = f->top->entry.path_len;
-
-		if (len > top_len && path[top_len] == '/' && memcmp(path, f->path.data, top_len) == 0)
+		if (entry_path_is_below((const char *)f->path.data, f->top->entry.path_len, path, len))
 			break;
 		r = finisher_pop(f, true, err);
 	}

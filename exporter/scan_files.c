@@ -15,53 +15,6 @@
 #include "scan.h"
 #include "source.h"
 
-static uint8_t
-entry_type_of(const struct statx *st)
-{
-	switch (st->stx_mode & S_IFMT) {
-	case S_IFREG:
-		return ENTRY_FILE;
-	case S_IFDIR:
-		return ENTRY_FOLDER;
-	case S_IFLNK:
-		return ENTRY_SYMLINK;
-	case S_IFCHR:
-		return ENTRY_CHAR_DEVICE;
-	case S_IFBLK:
-		return ENTRY_BLOCK_DEVICE;
-	case S_IFIFO:
-		return ENTRY_FIFO;
-	default:
-		return ENTRY_SOCKET;
-	}
-}
-
-/* What the walk knows of a node, as an entry.  Path and everything else that needs memory is the node's. */
-static void
-entry_from_node(const struct walker_node *n, dev_t root_dev, struct entry *e)
-{
-	const struct statx *st = &n->stx;
-
-	memset(e, 0, sizeof *e);
-	e->path = n->path;
-	e->path_len = n->path_len;
-	e->type = entry_type_of(st);
-	e->flags = n->mount_point ? ENTRY_MOUNT_POINT : 0;
-	e->mode = st->stx_mode & 07777;
-	e->uid = st->stx_uid;
-	e->gid = st->stx_gid;
-	e->nlink = e->type == ENTRY_FOLDER ? 1 : MAX(st->stx_nlink, 1u);
-	e->ino = item_ino(st->stx_ino, makedev(st->stx_dev_major, st->stx_dev_minor), root_dev);
-	e->size = e->type == ENTRY_FILE ? st->stx_size : 0;
-	e->mtime_s = st->stx_mtime.tv_sec;
-	e->mtime_ns = st->stx_mtime.tv_nsec;
-	e->ctime_s = st->stx_ctime.tv_sec;
-	e->ctime_ns = st->stx_ctime.tv_nsec;
-	if (e->type == ENTRY_CHAR_DEVICE || e->type == ENTRY_BLOCK_DEVICE) {
-		e->dev_major = st->stx_rdev_major;
-		e->dev_minor = st->stx_rdev_minor;
-	}
-}
 
 /* Whether the base's entry is surely still the same thing with the same content and attributes. */
 static bool
@@ -309,7 +262,7 @@ scan_node(struct scan *s, const struct walker_node *n, struct error *err)
 
 	if (n->path_len == 0)
 		s->x->root_dev = makedev(n->stx.stx_dev_major, n->stx.stx_dev_minor);
-	entry_from_node(n, s->x->root_dev, &e);
+	walker_entry(n, s->x->root_dev, &e);
 	if (e.type == ENTRY_FOLDER && n->self == NULL && !n->mount_point)
 		e.flags |= ENTRY_UNREADABLE;
 	while (s->have_old && (order = entry_path_compare(s->old.path, s->old.path_len, e.path, e.path_len)) < 0)

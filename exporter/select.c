@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "error.h"
 #include "walker.h"
 
@@ -46,7 +47,7 @@ static bool
 scope_holds(struct selector_scope *s, const char *path, size_t len)
 {
 	if (s->set)
-		s->set = len > s->len && path[s->len] == '/' && memcmp(path, s->path, s->len) == 0;
+		s->set = entry_path_is_below(s->path, s->len, path, len);
 	return s->set;
 }
 

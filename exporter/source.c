@@ -15,15 +15,19 @@
 #define SETTLE_NS    1000000
 
 int
-source_open(const struct item_entry *ie)
+source_open_at(const struct folder *folder, const char *name)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(folder_fd(ie->folder), ie->name, flags | O_NOATIME);
+	int fd = openat(folder_fd(folder), name, flags | O_NOATIME);
 
 	/* O_NOATIME is for the owner and for root only. */
-	if (fd < 0 && errno == EPERM)
-		fd = openat(folder_fd(ie->folder), ie->name, flags);
-	return fd;
+	return fd < 0 && errno == EPERM ? openat(folder_fd(folder), name, flags) : fd;
+}
+
+int
+source_open(const struct item_entry *ie)
+{
+	return source_open_at(ie->folder, ie->name);
 }
 
 static bool

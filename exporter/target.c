@@ -120,15 +120,14 @@ target_cancel(struct target *t)
 int
 target_check_path(const struct target *t, const struct entry *e, size_t known, struct error *err)
 {
-	size_t marker_len = strlen(t->marker_name), begin = known == 0 ? 0 : known + 1;
+	size_t begin = known == 0 ? 0 : known + 1;
 	char shown[128];
 
 	if (e->path_len > ENTRY_PATH_MAX || (begin > 0 && begin >= e->path_len) ||
 	    !entry_path_valid(e->path + begin, e->path_len - begin))
 		return error_set(err, ERR_CORRUPT, "impossible path in the catalog: \"%s\"",
 		    error_quote(shown, sizeof shown, e->path, e->path_len));
-	if (e->path_len >= marker_len && memcmp(e->path, t->marker_name, marker_len) == 0 &&
-	    (e->path_len == marker_len || e->path[marker_len] == '/'))
+	if (entry_path_is_within(t->marker_name, strlen(t->marker_name), e->path, e->path_len))
 		return error_set(err, ERR_CORRUPT, "the catalog has a path that only an import uses: \"%s\"",
 		    error_quote(shown, sizeof shown, e->path, e->path_len));
 	return 0;

@@ -40,4 +40,7 @@ struct verify_result {
 int verify_volume(const struct volume *, const struct verify_options *, struct report *, struct progress *,
     struct verify_result *, struct error *);
 
+/* Tell of damage that is in no volume, in the same way. */
+void damage_tell(struct report *, const char *object, const char *kind, const char *message);
+
 #endif

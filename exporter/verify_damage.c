@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "verify_internal.h"
+#include "view.h"
 
 /* Names in messages; longer paths are cut. */
 #define PATH_TEXT 1024
@@ -129,11 +130,11 @@ report_json_damage(const struct damage *d, struct report *report)
 	for (size_t i = 0; i < d->nsnapshots; i++)
 		(void)json_object_array_add(snapshots, json_object_new_string(d->snapshots[i]));
 	(void)json_object_object_add(o, "snapshots", snapshots);
-	(void)json_object_object_add(o, "snapshot_count", json_object_new_uint64(d->nsnapshots_all));
+	view_add_count(o, "snapshot_count", d->nsnapshots_all);
 	for (size_t i = 0; i < d->npaths; i++)
 		(void)json_object_array_add(paths, json_object_new_string(d->paths[i]));
 	(void)json_object_object_add(o, "paths", paths);
-	(void)json_object_object_add(o, "entry_count", json_object_new_uint64(d->entries));
+	view_add_count(o, "entry_count", d->entries);
 	report_json(report, "damage", o);
 }
 
@@ -152,14 +153,30 @@ report_text_damage(const struct damage *d, struct report *report)
 		report_line(report, "%s is needed by %llu entries in all", d->object, (unsigned long long)d->entries);
 }
 
+static void
+report_one(const struct damage *d, struct report *report)
+{
+	if (report_is_json(report))
+		report_json_damage(d, report);
+	else
+		report_text_damage(d, report);
+}
+
+void
+damage_tell(struct report *report, const char *object, const char *kind, const char *message)
+{
+	struct damage d = {.kind = kind};
+
+	(void)snprintf(d.object, sizeof d.object, "%s", object);
+	(void)snprintf(d.message, sizeof d.message, "%s", message);
+	report_one(&d, report);
+}
+
 void
 damage_report(const struct damage_list *l, struct report *report)
 {
 	for (const struct damage *d = l->first; d != NULL; d = d->next)
-		if (report_is_json(report))
-			report_json_damage(d, report);
-		else
-			report_text_damage(d, report);
+		report_one(d, report);
 	if (l->count > l->kept)
 		report_warn(report, NULL, 0, "%llu more damaged objects", (unsigned long long)(l->count - l->kept));
 }

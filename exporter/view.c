@@ -11,16 +11,22 @@
 #include "envelope.h"
 #include "wire.h"
 
-static void
-add_text(struct json_object *o, const char *key, const char *value)
+void
+view_add_text(struct json_object *o, const char *key, const char *value)
 {
 	(void)json_object_object_add(o, key, json_object_new_string(value == NULL ? "" : value));
 }
 
-static void
-add_count(struct json_object *o, const char *key, uint64_t n)
+void
+view_add_count(struct json_object *o, const char *key, uint64_t n)
 {
 	(void)json_object_object_add(o, key, json_object_new_uint64(n));
+}
+
+void
+view_add_seconds(struct json_object *o, const char *key, uint64_t milliseconds)
+{
+	(void)json_object_object_add(o, key, json_object_new_double((double)milliseconds / 1000));
 }
 
 static struct json_object *
@@ -28,17 +34,17 @@ view_statistics(const struct manifest_statistics *s)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_count(o, "entries", s->entries);
-	add_count(o, "files", s->files);
-	add_count(o, "bytes", s->bytes);
-	add_count(o, "unchanged", s->unchanged);
-	add_count(o, "changed", s->changed);
-	add_count(o, "new", s->added);
-	add_count(o, "deleted", s->deleted);
-	add_count(o, "new_bytes", s->new_bytes);
-	add_count(o, "stored_bytes", s->stored_bytes);
-	add_count(o, "warnings", s->warnings);
-	(void)json_object_object_add(o, "seconds", json_object_new_double((double)s->milliseconds / 1000));
+	view_add_count(o, "entries", s->entries);
+	view_add_count(o, "files", s->files);
+	view_add_count(o, "bytes", s->bytes);
+	view_add_count(o, "unchanged", s->unchanged);
+	view_add_count(o, "changed", s->changed);
+	view_add_count(o, "new", s->added);
+	view_add_count(o, "deleted", s->deleted);
+	view_add_count(o, "new_bytes", s->new_bytes);
+	view_add_count(o, "stored_bytes", s->stored_bytes);
+	view_add_count(o, "warnings", s->warnings);
+	view_add_seconds(o, "seconds", s->milliseconds);
 	return o;
 }
 
@@ -49,24 +55,24 @@ view_manifest(const struct manifest *m)
 			   *excludes = json_object_new_array();
 	char text[TIME_TEXT_LEN], hex[2 * VOLUME_ID_LEN + 1];
 
-	add_text(o, "snapshot", m->snapshot);
-	add_text(o, "volume", m->name);
+	view_add_text(o, "snapshot", m->snapshot);
+	view_add_text(o, "volume", m->name);
 	hex_encode(hex, m->volume, VOLUME_ID_LEN);
-	add_text(o, "volume_id", hex);
-	add_count(o, "sequence", m->sequence);
+	view_add_text(o, "volume_id", hex);
+	view_add_count(o, "sequence", m->sequence);
 	(void)json_object_object_add(o, "parent", m->parent[0] == '\0' ? NULL : json_object_new_string(m->parent));
-	add_text(o, "mode", m->mode == MODE_BLOCK ? "block" : "file");
+	view_add_text(o, "mode", m->mode == MODE_BLOCK ? "block" : "file");
 	time_format(m->started.s, m->started.ns, text);
-	add_text(o, "started", text);
+	view_add_text(o, "started", text);
 	time_format(m->finished.s, m->finished.ns, text);
-	add_text(o, "finished", text);
-	add_text(o, "source", m->source);
-	add_text(o, "host", m->host);
-	add_text(o, "tool", m->tool);
+	view_add_text(o, "finished", text);
+	view_add_text(o, "source", m->source);
+	view_add_text(o, "host", m->host);
+	view_add_text(o, "tool", m->tool);
 	if (m->mode == MODE_BLOCK)
-		add_count(o, "size", m->size);
+		view_add_count(o, "size", m->size);
 	for (size_t i = 0; i < m->ntags; i++)
-		add_text(tags, m->tags[i].key, m->tags[i].value);
+		view_add_text(tags, m->tags[i].key, m->tags[i].value);
 	(void)json_object_object_add(o, "tags", tags);
 	for (size_t i = 0; i < m->nexcludes; i++)
 		(void)json_object_array_add(excludes, json_object_new_string(m->excludes[i]));

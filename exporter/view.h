@@ -8,6 +8,11 @@ struct json_object;
 
 /* How manifests and entries look to people and to programs. */
 
+/* Members of a JSON object; value NULL is an empty text. */
+void view_add_text(struct json_object *, const char *key, const char *value);
+void view_add_count(struct json_object *, const char *key, uint64_t);
+void view_add_seconds(struct json_object *, const char *key, uint64_t milliseconds);
+
 /* A manifest as JSON: everything but keys and frames. */
 struct json_object *view_manifest(const struct manifest *);
 /* "2026-11-22 01:02:03" in local time. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+struct entry;
 struct error;
 
 /*
@@ -68,6 +69,12 @@ void walker_on_wait(struct walker *, void (*fn)(void *arg), void *arg);
 /* Make a walker_next() that waits for folders, now or later, fail with ERR_CANCELLED.  From any thread. */
 void walker_cancel(struct walker *);
 void walker_free(struct walker *);
+
+/*
+ * What the walk knows of a node, as an entry: content, attributes and a symlink's target are missing, and the path is
+ * the node's.  root_dev: the device of the root, by which inode numbers are told apart (0: they do not matter).
+ */
+void walker_entry(const struct walker_node *, dev_t root_dev, struct entry *out);
 
 /*
  * Whether a path is excluded: a pattern with '/' inside is matched (fnmatch(3), FNM_PATHNAME) against the whole path

@@ -79,6 +79,8 @@ size_t entry_path_common(const char *a, size_t a_len, const char *b, size_t b_le
 bool entry_path_valid(const char *path, size_t len);
 /* The path begins with the folder's and goes on below it (folder "": any but itself). */
 bool entry_path_is_below(const char *folder, size_t folder_len, const char *path, size_t len);
+/* The same, or below. */
+bool entry_path_is_within(const char *folder, size_t folder_len, const char *path, size_t len);
 /* child == parent + '/' + one component (parent "" : one component). */
 bool entry_path_is_child(const char *parent, size_t parent_len, const char *child, size_t child_len);
 bool entry_has_content(const struct entry *); /* type 1 or 8, size > 0, readable */

@@ -119,6 +119,9 @@ test_child(void)
 	CHECK(!entry_path_is_child("b", 1, "a/b", 3));
 	CHECK(entry_path_is_below("", 0, "a/b", 3) && !entry_path_is_below("", 0, "", 0));
 	CHECK(entry_path_is_below("a", 1, "a/b/c", 5) && !entry_path_is_below("a", 1, "a", 1));
+	CHECK(entry_path_is_within("", 0, "", 0) && entry_path_is_within("", 0, "a", 1));
+	CHECK(entry_path_is_within("a/b", 3, "a/b", 3) && entry_path_is_within("a/b", 3, "a/b/c", 5));
+	CHECK(!entry_path_is_within("a/b", 3, "a/c", 3) && !entry_path_is_within("a/b", 3, "a", 1));
 	CHECK(!entry_path_is_below("a", 1, "ab/c", 4) && !entry_path_is_below("a/b", 3, "a/c/d", 5));
 }
 

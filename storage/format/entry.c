@@ -77,6 +77,14 @@ entry_path_is_below(const char *folder, size_t folder_len, const char *path, siz
 }
 
 bool
+entry_path_is_within(const char *folder, size_t folder_len, const char *path, size_t len)
+{
+	if (len != folder_len)
+		return entry_path_is_below(folder, folder_len, path, len);
+	return len == 0 || memcmp(path, folder, len) == 0;
+}
+
+bool
 entry_path_is_child(const char *parent, size_t parent_len, const char *child, size_t child_len)
 {
 	size_t start = parent_len == 0 ? 0 : parent_len + 1;
