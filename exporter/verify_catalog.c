@@ -1,5 +1,5 @@
 /*
- * One snapshot's catalog: are its references right, and who needs what is damaged?
+ * One snapshot's catalog: all that it refers to, and who needs what is damaged.
  *
  * A damaged block costs the entries in it; reading goes on with the next one.
  */
@@ -21,13 +21,7 @@ struct scan {
 	bool check;
 	struct catalog_reader *reader;
 	struct frames *frames;
-	struct packlist *recount; /* when checking */
-	bool incomplete; /* something could not be counted */
-	/* The frame that was referred to last, with what is not yet added to the recount. */
-	bool have_last, last_counts;
-	struct frame_ref last;
-	uint64_t last_len;
-	struct damage *last_damage;
+	struct references references;
 	/* Where the reader is. */
 	size_t block;
 	uint64_t in_block;
@@ -35,119 +29,6 @@ struct scan {
 	struct mac *mac;
 	const struct volume_keys *mac_keys;
 };
-
-/* ---- references ---- */
-
-static int
-scan_flush(struct scan *c, struct error *err)
-{
-	uint64_t len = c->last_len;
-
-	c->last_len = 0;
-	return len == 0 || !c->last_counts ? 0 : packlist_add(c->recount, &c->last, len, err);
-}
-
-/* Damage that is not in a pack: the snapshot itself is wrong. */
-static struct damage *
-scan_bad_snapshot(struct scan *c, const char *kind, const char *message)
-{
-	char object[PACK_NAME_LEN + 32];
-	struct damage *d;
-
-	(void)snprintf(object, sizeof object, "v/%s/s/%s.json", c->v->volume->id_hex, c->s->manifest.snapshot);
-	d = damage_add(&c->v->damages, object, kind, message);
-	damage_add_snapshot(d, c->s->manifest.snapshot);
-	return d;
-}
-
-/* 1 when the trailer says the same; 0 when the pack is bad now. */
-static int
-scan_compare(struct scan *c, struct verify_pack *p, const struct frame_ref *ref, struct error *err)
-{
-	const struct trailer *t;
-	const struct trailer_record *record;
-	char message[128];
-	int r = verify_trailer(c->v, p, &t, err);
-
-	if (r <= 0)
-		return r;
-	record = ref->ordinal < t->count ? &t->records[ref->ordinal] : NULL;
-	if (record != NULL && record->offset == ref->offset && record->clen == ref->clen && record->plen == ref->plen &&
-	    record->type == ref->type && memcmp(record->id, ref->id, ID_SHORT) == 0)
-		return 1;
-	(void)snprintf(message, sizeof message, "frame %u is not the one that snapshot %s refers to", ref->ordinal,
-	    c->s->manifest.snapshot);
-	verify_bad_pack(c->v, p, "reference", ref->ordinal, message);
-	return 0;
-}
-
-/* The damage that hits a frame, or NULL. */
-static int
-scan_frame(struct scan *c, const struct frame_ref *ref, struct damage **out, struct error *err)
-{
-	uint8_t kind = frame_pack_kind(ref->type);
-	struct verify_pack *p = packs_find(&c->v->packs, kind, ref->session, ref->seq);
-	struct packlist_pack listed;
-	char name[PACK_NAME_LEN], message[PACK_NAME_LEN + 64];
-	int r;
-
-	*out = NULL;
-	c->last_counts = c->check;
-	if (p == NULL || (c->check && !packlist_find(c->s->packlist, kind, ref->session, ref->seq, &listed))) {
-		c->last_counts = false;
-		c->incomplete = true;
-		pack_name(c->v->volume->id, kind, ref->session, ref->seq, name);
-		(void)snprintf(
-		    message, sizeof message, "its packlist lacks the pack %s, to which the catalog refers", name);
-		*out = scan_bad_snapshot(c, "reference", message);
-		return 0;
-	}
-	if (!p->bad && c->check && (r = scan_compare(c, p, ref, err)) < 0)
-		return r;
-	if (p->bad && p->damage != NULL && damage_has_ordinal(p->damage, ref->ordinal))
-		*out = p->damage;
-	return 0;
-}
-
-/* A reference to so many bytes of a frame, from the entry or (e NULL) from the root. */
-static int
-scan_reference(struct scan *c, const struct frame_ref *ref, uint64_t len, const struct entry *e, struct error *err)
-{
-	int r;
-
-	if (!c->have_last || !frame_ref_equal(ref, &c->last)) {
-		if ((r = scan_flush(c, err)) < 0)
-			return r;
-		c->last = *ref;
-		c->have_last = true;
-		if ((r = scan_frame(c, ref, &c->last_damage, err)) < 0)
-			return r;
-	}
-	c->last_len += len;
-	if (c->last_damage != NULL) {
-		damage_add_snapshot(c->last_damage, c->s->manifest.snapshot);
-		if (e != NULL)
-			damage_add_entry(c->last_damage, c->v->entry, e->path, e->path_len);
-	}
-	return 0;
-}
-
-/* A frame could not be read although it should be there: its pack is bad. */
-static void
-scan_bad_frame(
-    struct scan *c, const struct frame_ref *ref, const char *kind, const struct entry *e, const struct error *err)
-{
-	struct verify_pack *p = packs_find(&c->v->packs, frame_pack_kind(ref->type), ref->session, ref->seq);
-
-	c->have_last = false;
-	c->incomplete = true;
-	if (p == NULL)
-		return;
-	verify_bad_pack(c->v, p, kind, ref->ordinal, err->msg);
-	damage_add_snapshot(p->damage, c->s->manifest.snapshot);
-	if (e != NULL)
-		damage_add_entry(p->damage, c->v->entry, e->path, e->path_len);
-}
 
 /* ---- entries ---- */
 
@@ -158,7 +39,7 @@ scan_extents(struct scan *c, const struct entry *e, const struct extent *x, size
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (x[i].kind == EXTENT_DATA)
-			r = scan_reference(c, &x[i].frame, x[i].len, e, err);
+			r = references_add(&c->references, &x[i].frame, x[i].len, e, err);
 	return r;
 }
 
@@ -169,13 +50,13 @@ scan_segments(struct scan *c, const struct entry *e, struct error *err)
 		CLEANUP_FREE struct extent *x = NULL;
 		const struct frame_ref *ref = &e->segments[i];
 		size_t count;
-		int r = scan_reference(c, ref, ref->plen, e, err);
+		int r = references_add(&c->references, ref, ref->plen, e, err);
 
-		if (r < 0 || (r = scan_flush(c, err)) < 0)
+		if (r < 0 || (r = references_flush(&c->references, err)) < 0)
 			return r;
 		r = snapshot_load_segment(frames_loader(c->frames), e, i, &x, &count, err);
 		if (r < 0 && verify_is_damage(r, err)) {
-			scan_bad_frame(c, ref, "segment", e, err);
+			references_bad_frame(&c->references, ref, "segment", e, err);
 			continue;
 		}
 		if (r < 0 || (r = scan_extents(c, e, x, count, err)) < 0)
@@ -217,7 +98,7 @@ scan_content(struct scan *c, const struct entry *e, struct error *err)
 		return 0;
 	r = frames_load(c->frames, &x->frame, &plain, err);
 	if (r < 0 && verify_is_damage(r, err)) {
-		scan_bad_frame(c, &x->frame, "frame", e, err);
+		references_bad_frame(&c->references, &x->frame, "frame", e, err);
 		return 0;
 	}
 	if (r < 0 || (r = scan_mac(c, &x->frame, err)) < 0 ||
@@ -283,7 +164,7 @@ scan_skip_block(struct scan *c, struct error *err)
 		return 0;
 	b = &root->blocks[bad];
 	next = bad + 1 < root->nblocks ? b + 1 : NULL;
-	scan_bad_frame(c, &b->frame, "catalog", NULL, err);
+	references_bad_frame(&c->references, &b->frame, "catalog", NULL, err);
 	p = packs_find(&c->v->packs, 'm', b->frame.session, b->frame.seq);
 	if (p != NULL && p->bad)
 		damage_add_entries(p->damage, b->entries, b->separator, b->separator_len,
@@ -318,90 +199,17 @@ scan_entries(struct scan *c, struct error *err)
 		if ((r = scan_entry(c, &e, err)) < 0)
 			return r;
 	}
-	return scan_flush(c, err);
-}
-
-/* ---- live bytes ---- */
-
-struct live {
-	struct scan *scan;
-	bool wrong;
-	char message[PACK_NAME_LEN + 128];
-};
-
-static int
-compare_live(void *arg, const struct packlist_pack *listed, struct error *err)
-{
-	struct live *l = arg;
-	struct packlist_pack counted = {.live = 0};
-	char name[PACK_NAME_LEN];
-
-	(void)err;
-	if (packlist_find(l->scan->recount, listed->kind, listed->session, listed->seq, &counted) &&
-	    counted.live == listed->live)
-		return 0;
-	pack_name(l->scan->v->volume->id, listed->kind, listed->session, listed->seq, name);
-	(void)snprintf(l->message, sizeof l->message, "its packlist says %llu live bytes of pack %s, the catalog %llu",
-	    (unsigned long long)listed->live, name, (unsigned long long)counted.live);
-	l->wrong = true;
-	return 1;
-}
-
-/* Every counted pack is listed, or the reference was found wrong: one direction is enough. */
-static int
-scan_live(struct scan *c, struct error *err)
-{
-	struct live l = {.scan = c};
-	int r;
-
-	if (c->incomplete)
-		return 0;
-	r = packlist_each(c->s->packlist, compare_live, &l, err);
-	if (r < 0)
-		return r;
-	if (l.wrong)
-		(void)scan_bad_snapshot(c, "packlist", l.message);
-	return 0;
-}
-
-/* ---- all of it ---- */
-
-/* The packs that are bad already, and needed here. */
-static void
-scan_known_damage(struct scan *c)
-{
-	const struct manifest *m = &c->s->manifest;
-	struct packlist_pack listed;
-
-	for (size_t i = 0; c->v->damages.count > 0 && i < c->v->packs.cap; i++) {
-		const struct verify_pack *p = &c->v->packs.slots[i];
-		const uint8_t *session = p->kind == 0 ? NULL : c->v->packs.sessions[p->session].session;
-		bool needed =
-		    p->kind != 0 && p->bad && packlist_find(c->s->packlist, p->kind, session, p->seq, &listed);
-
-		for (size_t k = 0; p->kind == 'm' && p->bad && !needed && k < m->nroot + m->npacklist; k++) {
-			const struct frame_ref *ref = k < m->nroot ? &m->root[k] : &m->packlist[k - m->nroot];
-
-			needed = ref->seq == p->seq && memcmp(ref->session, session, SESSION_ID_LEN) == 0;
-		}
-		if (needed)
-			damage_add_snapshot(p->damage, m->snapshot);
-	}
+	return references_flush(&c->references, err);
 }
 
 static int
 scan_open(struct scan *c, struct error *err)
 {
-	const struct packlist_session *session;
-	int r;
+	int r = references_init(&c->references, c->v, c->s, c->check, err);
 
-	if ((r = catalog_reader_new(c->s, READAHEAD, &c->reader, err)) < 0 ||
-	    (r = frames_new(c->v->volume, c->s->keyring, &c->frames, err)) < 0 || !c->check)
-		return r;
-	r = packlist_new(&c->recount, err);
-	for (size_t i = 0; r == 0 && (session = packlist_session_at(c->s->packlist, i)) != NULL; i++)
-		r = packlist_add_session(c->recount, session, err);
-	return r;
+	if (r == 0)
+		r = catalog_reader_new(c->s, READAHEAD, &c->reader, err);
+	return r < 0 ? r : frames_new(c->v->volume, c->s->keyring, &c->frames, err);
 }
 
 int
@@ -411,16 +219,16 @@ verify_catalog(struct verify *v, const struct snapshot *s, const struct root *be
 	int r = scan_open(&c, err);
 
 	if (r == 0)
-		scan_known_damage(&c);
+		references_known_damage(&c.references);
 	for (size_t i = 0; r == 0 && i < s->root.nblocks; i++)
-		r = scan_reference(&c, &s->root.blocks[i].frame, s->root.blocks[i].frame.plen, NULL, err);
+		r = references_add(&c.references, &s->root.blocks[i].frame, s->root.blocks[i].frame.plen, NULL, err);
 	if (r == 0)
 		r = scan_entries(&c, err);
 	if (r == 0 && check)
-		r = scan_live(&c, err);
+		r = references_check_live(&c.references, err);
 	catalog_reader_free(c.reader);
 	frames_free(c.frames);
-	packlist_free(c.recount);
+	references_wipe(&c.references);
 	mac_free(c.mac);
 	return r;
 }

@@ -136,17 +136,62 @@ struct verify {
 bool verify_is_damage(int r, const struct error *);
 void verify_pack_name(const struct verify *, const struct verify_pack *, char out[PACK_NAME_LEN]);
 
-/* verify_trailers.c: a pack is bad, as a whole or (ordinal not UINT32_MAX) this frame. */
-void verify_bad_pack(struct verify *, struct verify_pack *, const char *kind, uint32_t ordinal, const char *message);
-/* The trailer of a pack that is not bad, from memory or the store.  1, or 0 when the pack turned out to be bad. */
-int verify_trailer(struct verify *, struct verify_pack *, const struct trailer **out, struct error *);
-/* All packs, with threads. */
-int verify_all_packs(struct verify *, struct error *);
+/* ---- verify_listing.c ---- */
+
 /* All packs are listed, with the right lengths. */
 int verify_listing(struct verify *, struct error *);
+
+/* ---- verify_trailers.c ---- */
+
+/* Read and open header, footer and trailer: the records are the caller's to free.  From any thread. */
+int verify_read_trailer(
+    struct verify *, const struct verify_pack *, struct pack_record **out, size_t *count, struct error *);
+/* Keep a trailer for verify_trailer().  From any thread. */
+int verify_keep_trailer(
+    struct verify *, struct verify_pack *, const struct pack_record *records, size_t count, struct error *);
+/* The trailer of a pack that is not bad, from memory or the store.  1, or 0 when the pack turned out to be bad. */
+int verify_trailer(struct verify *, struct verify_pack *, const struct trailer **out, struct error *);
+/* A pack is bad, as a whole or (ordinal not UINT32_MAX) this frame. */
+void verify_bad_pack(struct verify *, struct verify_pack *, const char *kind, uint32_t ordinal, const char *message);
 void verify_trailers_wipe(struct verify *);
+
+/* ---- verify_whole.c ---- */
+
+/* All packs, with threads. */
+int verify_all_packs(struct verify *, struct error *);
 /* Part of the sample. */
 bool verify_sampled(const struct verify *, const struct verify_pack *);
+
+/* ---- verify_references.c ---- */
+
+/* What one snapshot refers to, in the order of its catalog. */
+struct references {
+	struct verify *v;
+	const struct snapshot *s;
+	bool check; /* compare with trailers and packlist; else only find what is damaged */
+	bool incomplete; /* something could not be counted */
+	struct packlist *recount; /* when checking */
+	/* The frame that was referred to last, with what is not yet added to the recount. */
+	bool have_last, last_counts;
+	struct frame_ref last;
+	uint64_t last_len;
+	struct damage *last_damage;
+};
+
+/* Wiped by the caller also when it fails. */
+int references_init(struct references *, struct verify *, const struct snapshot *, bool check, struct error *);
+/* Packs that are bad already, and needed by this snapshot. */
+void references_known_damage(struct references *);
+/* A reference to so many bytes of a frame, from the entry or (NULL) from the root. */
+int references_add(struct references *, const struct frame_ref *, uint64_t len, const struct entry *, struct error *);
+/* Count what was added last. */
+int references_flush(struct references *, struct error *);
+/* A frame could not be read although it should be there: its pack is bad. */
+void references_bad_frame(
+    struct references *, const struct frame_ref *, const char *kind, const struct entry *, const struct error *);
+/* After the last one: live bytes are as many as the packlist says. */
+int references_check_live(struct references *, struct error *);
+void references_wipe(struct references *);
 
 /*
  * verify_catalog.c: one snapshot's catalog.  With check: references, live bytes, and contents at level 4 (those in
