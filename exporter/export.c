@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "error.h"
@@ -203,90 +202,6 @@ export_close(struct export *x)
 	(void)pthread_mutex_destroy(&x->walker_lock);
 }
 
-static char *
-export_host(void)
-{
-	char name[256] = "";
-
-	if (gethostname(name, sizeof name - 1) < 0)
-		name[0] = '\0';
-	return strdup(name);
-}
-
-static int
-manifest_copy_strings(const struct export_options *o, struct manifest *m, struct error *err)
-{
-	m->tool = strdup(PACKAGE_STRING);
-	m->name = strdup(o->volume_name);
-	m->source = realpath(o->source, NULL);
-	m->host = export_host();
-	m->tags = calloc(o->ntags + 1, sizeof *m->tags);
-	m->excludes = calloc(o->nexcludes + 1, sizeof *m->excludes);
-	if (m->tool == NULL || m->name == NULL || m->source == NULL || m->host == NULL || m->tags == NULL ||
-	    m->excludes == NULL)
-		return error_nomem(err);
-	for (size_t i = 0; i < o->ntags; i++) {
-		m->tags[i].key = strdup(o->tags[i].key);
-		m->tags[i].value = strdup(o->tags[i].value);
-		m->ntags = i + 1;
-		if (m->tags[i].key == NULL || m->tags[i].value == NULL)
-			return error_nomem(err);
-	}
-	for (size_t i = 0; i < o->nexcludes; i++) {
-		m->excludes[i] = strdup(o->excludes[i]);
-		m->nexcludes = i + 1;
-		if (m->excludes[i] == NULL)
-			return error_nomem(err);
-	}
-	return 0;
-}
-
-static int
-export_describe(struct export *x, struct manifest *m, struct error *err)
-{
-	const struct export_options *o = x->options;
-	uint8_t random[10];
-	int r;
-
-	if ((r = crypto_random(random, sizeof random, err)) < 0 || (r = manifest_copy_strings(o, m, err)) < 0)
-		return r;
-	session_clock(&m->finished.s, &m->finished.ns);
-	m->started = x->started;
-	/* By the start: a snapshot shows the volume as it was then, and "as of" a time looks for that. */
-	snapshot_id_make(x->started.s * 1000 + x->started.ns / 1000000, random, m->snapshot);
-	if (x->volume != NULL) {
-		memcpy(m->volume, x->volume->id, sizeof m->volume);
-		m->epoch = x->keys->epoch;
-		memcpy(m->keyid, x->keys->keyid, sizeof m->keyid);
-	}
-	m->mode = o->mode;
-	m->size = x->device == NULL ? 0 : device_size(x->device);
-	m->sequence = 1;
-	if (x->base != NULL) {
-		m->sequence = x->base->manifest.sequence + 1;
-		memcpy(m->parent, x->base->manifest.snapshot, sizeof m->parent);
-		memcpy(m->parent_sha256, x->base->manifest.sha256, sizeof m->parent_sha256);
-	}
-	if (x->session != NULL)
-		memcpy(m->session, session_id(x->session), sizeof m->session);
-	return 0;
-}
-
-static void
-export_statistics(struct export *x, struct manifest *m)
-{
-	struct session_totals totals = {0, 0};
-
-	if (x->session != NULL)
-		session_totals(x->session, &totals);
-	m->statistics = x->statistics;
-	m->statistics.new_bytes = atomic_load(&x->new_bytes);
-	m->statistics.stored_bytes = totals.bytes;
-	m->statistics.warnings = report_warnings(x->report);
-	m->statistics.milliseconds = (uint64_t)((m->finished.s - m->started.s) * 1000 +
-						((int64_t)m->finished.ns - (int64_t)m->started.ns) / 1000000);
-}
-
 /* An image file may be in use.  (Whether a device is, nobody can tell.) */
 static int
 export_check_device(struct export *x, const struct device_facts *before, struct error *err)
@@ -310,9 +225,9 @@ export_commit(struct export *x, struct catalog_writer *writer, struct manifest *
 {
 	int r;
 
-	if ((r = catalog_writer_finish(writer, m, err)) < 0 || (r = export_describe(x, m, err)) < 0)
+	if ((r = catalog_writer_finish(writer, m, err)) < 0 || (r = export_manifest_describe(x, m, err)) < 0)
 		return r;
-	export_statistics(x, m);
+	export_manifest_statistics(x, m);
 	if ((r = session_check(x->session, err)) < 0 || (r = job_error(x->job, err)) < 0)
 		return r;
 	/* From here on the snapshot may exist: an interruption comes too late. */
@@ -349,8 +264,8 @@ export_body(struct export *x, struct manifest *m, struct error *err)
 	if (r < 0) {
 		export_stop_walk(x);
 	} else if (x->options->dry_run) {
-		r = export_describe(x, m, err);
-		export_statistics(x, m);
+		r = export_manifest_describe(x, m, err);
+		export_manifest_statistics(x, m);
 	} else {
 		r = export_commit(x, writer, m, err);
 	}

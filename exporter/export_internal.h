@@ -44,6 +44,10 @@ struct export
 
 void export_set_walker(struct export *, struct walker *);
 
+/* Everything of the manifest but the catalog and the numbers, as of now. */
+int export_manifest_describe(struct export *, struct manifest *, struct error *);
+void export_manifest_statistics(struct export *, struct manifest *);
+
 /* The scan's thread (arg: struct export). */
 void scan_files(void *arg);
 void scan_device(void *arg);

@@ -31,6 +31,13 @@ struct scan {
 	struct buf text; /* attributes, symlink targets */
 };
 
+/* Attributes of what the content threads do not open, and the target of a symlink; valid until the next call.  1: go
+ * on, 0: it vanished. */
+int scan_entry_details(struct scan *, const struct walker_node *, struct entry *, struct error *);
+bool scan_entry_sparse(const struct walker_node *);
+/* Bundles know no holes: a small file that seems to have one is read like a large file. */
+bool scan_entry_may_have_holes(const struct walker_node *);
+
 /* Room for one more entry, which will take so many bytes of the arena, in the current batch; hands a full one out. */
 int scan_slot(struct scan *, size_t bytes, size_t small_bytes, struct item_entry **out, struct error *);
 /* Hand out the current batch. */

@@ -3,18 +3,14 @@
  * constant memory.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "attrs.h"
 #include "cleanup.h"
 #include "error.h"
 #include "large.h"
 #include "scan.h"
 #include "source.h"
-
 
 /* Whether the base's entry is surely still the same thing with the same content and attributes. */
 static bool
@@ -88,45 +84,6 @@ scan_keep(struct scan *s, struct error *err)
 	return scan_advance(s, err);
 }
 
-/* Attributes of what the content threads do not open, and the target of a symlink.  1: go on, 0: it vanished. */
-static int
-scan_details(struct scan *s, const struct walker_node *n, struct entry *e, struct error *err)
-{
-	struct export *x = s->x;
-	int r;
-
-	buf_reset(&s->text);
-	if (n->self != NULL)
-		r = attrs_read_fd(folder_fd(n->self), &s->text, err);
-	else if (n->parent != NULL)
-		r = attrs_read_at(folder_fd(n->parent), n->name, &s->text, err);
-	else
-		r = 0;
-	if (r == ERR_NOMEM)
-		return r;
-	if (r == ERR_NOT_FOUND)
-		return 0;
-	if (r < 0) {
-		report_warn(x->report, e->path, e->path_len, "attributes could not be read: %s", err->msg);
-		buf_reset(&s->text);
-	}
-	e->xattrs_len = s->text.len;
-	if (e->type == ENTRY_SYMLINK) {
-		uint8_t *room = buf_extend(&s->text, ENTRY_LINK_MAX + 1);
-		ssize_t len;
-
-		if (room == NULL)
-			return error_nomem(err);
-		len = readlinkat(folder_fd(n->parent), n->name, (char *)room, ENTRY_LINK_MAX + 1);
-		if (len <= 0 || (size_t)len > ENTRY_LINK_MAX)
-			return 0;
-		e->link = (const char *)room;
-		e->link_len = (size_t)len;
-	}
-	e->xattrs = e->xattrs_len > 0 ? s->text.data : NULL;
-	return 1;
-}
-
 /* The base's entry under the same path, when it holds references that are given up. */
 static int
 scan_old(struct scan *s, struct arena *a, struct item_entry *ie, struct error *err)
@@ -146,12 +103,6 @@ static size_t
 scan_old_bytes(const struct scan *s)
 {
 	return s->have_old && entry_refers(&s->old) ? sizeof s->old + item_entry_bytes(&s->old) : 0;
-}
-
-static bool
-scan_is_sparse(const struct walker_node *n)
-{
-	return n->stx.stx_blocks * 512 < n->stx.stx_size;
 }
 
 /* An entry for the current batch. */
@@ -221,13 +172,6 @@ scan_read_large(struct scan *s, const struct walker_node *n, struct item_entry *
 	return scan_large(s, f, err);
 }
 
-/* Bundles know no holes: a small file that seems to have one is read like a large file. */
-static bool
-scan_may_have_holes(const struct walker_node *n)
-{
-	return n->stx.stx_size >= HOLE_MIN && scan_is_sparse(n);
-}
-
 static int
 scan_add(struct scan *s, const struct walker_node *n, const struct entry *now, bool same_path, struct error *err)
 {
@@ -240,16 +184,16 @@ scan_add(struct scan *s, const struct walker_node *n, const struct entry *now, b
 	bool seen = e->type == ENTRY_FILE && !n->mount_point;
 
 	if (seen && e->nlink > 1)
-		links = links_see(s->links, e, scan_is_sparse(n), &what.further);
+		links = links_see(s->links, e, scan_entry_sparse(n), &what.further);
 	if (links == LINKS_OTHER)
 		e->nlink = 1;
 	if (e->type == ENTRY_FILE && n->mount_point)
 		e->flags |= ENTRY_UNREADABLE;
 	what.link = links == LINKS_FURTHER;
 	what.read = seen && !what.link;
-	if (what.read && (e->size >= CHUNK_BUNDLED || scan_may_have_holes(n)))
+	if (what.read && (e->size >= CHUNK_BUNDLED || scan_entry_may_have_holes(n)))
 		return scan_read_large(s, n, &what, same_path, err);
-	if (e->type != ENTRY_FILE && (r = scan_details(s, n, e, err)) <= 0)
+	if (e->type != ENTRY_FILE && (r = scan_entry_details(s, n, e, err)) <= 0)
 		return r < 0 ? r : scan_failed(s, n, &what, same_path, ENOENT, err);
 	return scan_put(s, n, &what, same_path, err);
 }

@@ -21,8 +21,6 @@ int source_open(const struct item_entry *);
  */
 void source_failed(struct report *, struct item_entry *, int errnum);
 int source_open_at(const struct folder *, const char *name);
-/* Whether an errno of opening or reading means that the name is gone, or is something else than a file now. */
-bool source_is_gone(int errnum);
 /* Wait, a few milliseconds at most, until the clock is past the entry's change time. */
 void source_settle(const struct entry *);
 /* Whether the open file is still what the entry says. */

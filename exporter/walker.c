@@ -1,8 +1,5 @@
 /*
- * The walk over a folder tree.
- *
- * One level per folder on the way down; its names wait in names.c, the folder itself is held open as long as
- * descriptors allow.  A folder found is handed out open, and entered by the call after that.
+ * The walk over a folder tree: what is found, and what is left out.  The way down and up is in walker_levels.c.
  */
 #include "walker_internal.h"
 
@@ -24,49 +21,6 @@
 /* Root, a folder, the one in it that is being opened or was just left, and one to spare. */
 #define FOLDERS_MIN   4u
 #define COMPONENT_MAX 255u
-
-struct identity {
-	uint32_t dev_major, dev_minor;
-	uint64_t ino;
-};
-
-struct level {
-	struct folder *folder; /* NULL: closed for want of descriptors; never the one on top */
-	size_t path_len;
-	struct identity id;
-};
-
-struct walker {
-	struct walker_options options;
-	walker_notice_fn *notice;
-	void *notice_arg;
-	void (*on_wait)(void *);
-	void *on_wait_arg;
-	struct folder_pool *pool;
-	unsigned keep; /* levels that are held open */
-	struct names *names;
-	struct level *levels;
-	size_t depth, levels_cap;
-	size_t first_open; /* levels before this one are closed */
-	char *path;
-	size_t path_cap;
-	struct folder *root;
-	struct statx root_stx;
-	bool started;
-	struct level found; /* handed out, to be entered next; its folder is NULL if there is none */
-};
-
-static struct identity
-identity_of(const struct statx *st)
-{
-	return (struct identity){st->stx_dev_major, st->stx_dev_minor, st->stx_ino};
-}
-
-static bool
-identity_equal(struct identity a, struct identity b)
-{
-	return a.dev_major == b.dev_major && a.dev_minor == b.dev_minor && a.ino == b.ino;
-}
 
 static int
 open_root(struct walker *w, const char *root, struct error *err)
@@ -160,185 +114,12 @@ walker_cancel(struct walker *w)
 	folder_pool_cancel(w->pool);
 }
 
-static void
-tell(struct walker *w, enum walker_notice notice, size_t path_len, int errnum)
+void
+walker_tell(struct walker *w, enum walker_notice notice, size_t path_len, int errnum)
 {
 	w->path[path_len] = '\0';
 	if (w->notice != NULL)
 		w->notice(w->notice_arg, notice, w->path, path_len, errnum);
-}
-
-/* --- folders --- */
-
-/* Close the folders on the way down, all but the one on top and the root's own. */
-static void
-close_levels(struct walker *w)
-{
-	for (; w->first_open + 1 < w->depth; w->first_open++) {
-		folder_unref(w->levels[w->first_open].folder);
-		w->levels[w->first_open].folder = NULL;
-	}
-}
-
-/* One more folder may be opened. */
-static int
-make_room(struct walker *w, struct error *err)
-{
-	if (!folder_pool_full(w->pool))
-		return 0;
-	close_levels(w);
-	if (!folder_pool_full(w->pool))
-		return 0;
-	if (w->on_wait != NULL)
-		w->on_wait(w->on_wait_arg);
-	return folder_pool_wait(w->pool, err);
-}
-
-static int
-open_quietly(int at, const char *name)
-{
-	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-	int fd = openat(at, name, flags | O_NOATIME);
-
-	/* Only the owner may leave the time of access alone. */
-	if (fd < 0 && errno == EPERM)
-		fd = openat(at, name, flags);
-	return fd;
-}
-
-/* A descriptor, or -1 and errno. */
-static int
-open_folder(struct walker *w, int at, const char *name)
-{
-	int fd = open_quietly(at, name);
-
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-		close_levels(w);
-		if (w->on_wait != NULL)
-			w->on_wait(w->on_wait_arg);
-		fd = open_quietly(at, name);
-	}
-	return fd;
-}
-
-/* Open a folder only if it is the one that was seen before. */
-static int
-open_again(struct walker *w, int at, const char *name, struct identity id)
-{
-	struct statx st;
-	int fd = open_folder(w, at, name);
-
-	if (fd < 0)
-		return -1;
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &st) == 0 && identity_equal(identity_of(&st), id))
-		return fd;
-	(void)close(fd);
-	errno = ENOENT;
-	return -1;
-}
-
-/* From the root down to the level on top, as far as the folders are still where they were.  Returns the depth that was
- * reached. */
-static size_t
-open_from_root(struct walker *w, int *out_fd, int *errnum)
-{
-	size_t depth = 1;
-
-	*out_fd = fcntl(folder_fd(w->root), F_DUPFD_CLOEXEC, 0);
-	*errnum = errno;
-	for (; *out_fd >= 0 && depth < w->depth; depth++) {
-		const struct level *above = &w->levels[depth - 1], *l = &w->levels[depth];
-		char *name = w->path + above->path_len + (above->path_len > 0), behind = w->path[l->path_len];
-		int fd;
-
-		w->path[l->path_len] = '\0';
-		fd = open_again(w, *out_fd, name, l->id);
-		*errnum = errno;
-		w->path[l->path_len] = behind;
-		if (fd < 0)
-			break;
-		(void)close(*out_fd);
-		*out_fd = fd;
-	}
-	return depth;
-}
-
-/* The level on top was closed: open it again from the folder in it that was just left, or else by its path.  What has
- * gone is given up. */
-static int
-reopen(struct walker *w, const struct folder *below, struct error *err)
-{
-	struct level *top = &w->levels[w->depth - 1];
-	size_t reached = w->depth;
-	int fd, errnum = 0, r;
-
-	w->first_open = w->depth - 1;
-	if (w->depth == 1) {
-		top->folder = folder_ref(w->root);
-		return 0;
-	}
-	if ((r = make_room(w, err)) < 0)
-		return r;
-	fd = below == NULL ? -1 : open_again(w, folder_fd(below), "..", top->id);
-	if (fd < 0)
-		reached = open_from_root(w, &fd, &errnum);
-	if (fd < 0)
-		return error_set(err, ERR_SYSTEM, "the root folder cannot be opened again: %s", strerror(errnum));
-	while (w->depth > reached) {
-		tell(w, WALKER_UNREADABLE, w->levels[w->depth - 1].path_len, errnum);
-		names_pop(w->names);
-		w->depth--;
-	}
-	w->first_open = w->depth - 1;
-	top = &w->levels[w->first_open];
-	top->folder = folder_new(w->pool, fd);
-	return top->folder == NULL ? error_nomem(err) : 0;
-}
-
-/* --- down and up --- */
-
-static int
-enter(struct walker *w, struct error *err)
-{
-	int errnum, r;
-
-	if (w->depth == w->levels_cap) {
-		size_t cap = w->levels_cap == 0 ? 64 : 2 * w->levels_cap;
-		struct level *grown = reallocarray(w->levels, cap, sizeof *grown);
-
-		if (grown == NULL)
-			return error_nomem(err);
-		w->levels = grown;
-		w->levels_cap = cap;
-	}
-	if ((r = names_push(w->names, folder_fd(w->found.folder), &errnum, err)) < 0)
-		return r;
-	w->levels[w->depth++] = w->found;
-	w->found.folder = NULL;
-	if (w->depth - w->first_open > w->keep) {
-		folder_unref(w->levels[w->first_open].folder);
-		w->levels[w->first_open++].folder = NULL;
-	}
-	if (errnum != 0 && w->depth == 1) {
-		errno = errnum;
-		return error_errno(err, "list the root folder");
-	}
-	if (errnum != 0 && errnum != ENOENT)
-		tell(w, WALKER_UNREADABLE, w->levels[w->depth - 1].path_len, errnum);
-	return 0;
-}
-
-static int
-leave(struct walker *w, struct error *err)
-{
-	struct folder *left = w->levels[--w->depth].folder;
-	int r = 0;
-
-	names_pop(w->names);
-	if (w->depth > 0 && w->levels[w->depth - 1].folder == NULL)
-		r = reopen(w, left, err);
-	folder_unref(left);
-	return r;
 }
 
 /* --- what was found --- */
@@ -365,11 +146,11 @@ set_path(struct walker *w, const struct name *name, struct walker_node *out, str
 	out->path_len = len;
 	out->name = w->path + start;
 	if (name->len > COMPONENT_MAX) {
-		tell(w, WALKER_NO_STAT, len, ENAMETOOLONG);
+		walker_tell(w, WALKER_NO_STAT, len, ENAMETOOLONG);
 		return 0;
 	}
 	if (len > ENTRY_PATH_MAX) {
-		tell(w, WALKER_TOO_DEEP, len, ENAMETOOLONG);
+		walker_tell(w, WALKER_TOO_DEEP, len, ENAMETOOLONG);
 		return 0;
 	}
 	return 1;
@@ -382,7 +163,7 @@ left_out(struct walker *w, const struct walker_node *n, bool is_folder)
 		return true;
 	if (w->depth > 1 || !is_folder || w->options.keep_lost_found || strcmp(n->name, "lost+found") != 0)
 		return false;
-	tell(w, WALKER_LEFT_OUT_LOST_FOUND, n->path_len, 0);
+	walker_tell(w, WALKER_LEFT_OUT_LOST_FOUND, n->path_len, 0);
 	return true;
 }
 
@@ -404,7 +185,7 @@ mark_mount_point(struct walker *w, struct walker_node *n)
 {
 	n->mount_point = !w->options.cross_file_systems && is_mount_point(w, &n->stx);
 	if (n->mount_point)
-		tell(w, WALKER_LEFT_OUT_MOUNT, n->path_len, 0);
+		walker_tell(w, WALKER_LEFT_OUT_MOUNT, n->path_len, 0);
 }
 
 /* Open the folder that was found: 1, or 0 when it is no more. */
@@ -414,14 +195,14 @@ open_found(struct walker *w, struct walker_node *n, struct error *err)
 	struct statx st;
 	int fd, r;
 
-	if ((r = make_room(w, err)) < 0)
+	if ((r = walker_make_room(w, err)) < 0)
 		return r;
-	fd = open_folder(w, folder_fd(n->parent), n->name);
+	fd = walker_open_folder(w, folder_fd(n->parent), n->name);
 	if (fd < 0) {
 		/* Gone, or another thing by now, which is as good as gone. */
 		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 			return 0;
-		tell(w, WALKER_UNREADABLE, n->path_len, errno);
+		walker_tell(w, WALKER_UNREADABLE, n->path_len, errno);
 		return 1;
 	}
 	/* What is described must be what is open, though the name may have changed hands in between. */
@@ -432,7 +213,7 @@ open_found(struct walker *w, struct walker_node *n, struct error *err)
 		(void)close(fd);
 		return 1;
 	}
-	w->found = (struct level){folder_new(w->pool, fd), n->path_len, identity_of(&n->stx)};
+	w->found = (struct walker_level){folder_new(w->pool, fd), n->path_len, walker_identity(&n->stx)};
 	n->self = w->found.folder;
 	return n->self == NULL ? error_nomem(err) : 1;
 }
@@ -452,7 +233,7 @@ examine(struct walker *w, const struct name *name, struct walker_node *out, stru
 		return 0;
 	if (statx(folder_fd(out->parent), out->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STAT_MASK, &out->stx) < 0) {
 		if (errno != ENOENT)
-			tell(w, WALKER_NO_STAT, out->path_len, errno);
+			walker_tell(w, WALKER_NO_STAT, out->path_len, errno);
 		return 0;
 	}
 	if (name->type == DT_UNKNOWN && left_out(w, out, S_ISDIR(out->stx.stx_mode)))
@@ -466,7 +247,7 @@ hand_out_root(struct walker *w, struct walker_node *out)
 {
 	w->started = true;
 	w->path[0] = '\0';
-	w->found = (struct level){folder_ref(w->root), 0, identity_of(&w->root_stx)};
+	w->found = (struct walker_level){folder_ref(w->root), 0, walker_identity(&w->root_stx)};
 	*out = (struct walker_node){.path = w->path, .name = w->path, .self = w->found.folder, .stx = w->root_stx};
 	return 1;
 }
@@ -478,7 +259,7 @@ walker_next(struct walker *w, struct walker_node *out, struct error *err)
 
 	if (!w->started)
 		return hand_out_root(w, out);
-	if (w->found.folder != NULL && (r = enter(w, err)) < 0)
+	if (w->found.folder != NULL && (r = walker_enter(w, err)) < 0)
 		return r;
 	while (w->depth > 0) {
 		struct name name;
@@ -486,7 +267,7 @@ walker_next(struct walker *w, struct walker_node *out, struct error *err)
 		if ((r = names_next(w->names, &name, err)) < 0)
 			return r;
 		if (r == 0)
-			r = leave(w, err);
+			r = walker_leave(w, err);
 		else
 			r = examine(w, &name, out, err);
 		if (r != 0)

@@ -1,6 +1,5 @@
 /*
- * The tree of keys below the root key, and the two objects that carry keys: a volume's key object and a session's
- * sealed key.
+ * The tree of keys from the root key to those of volumes, and the object that carries a volume's.
  */
 #include "keys.h"
 
@@ -16,11 +15,9 @@
 #include "le.h"
 #include "wire.h"
 
-#define VOLUME_TYPE         "application/vnd.snapferry.volume+json;version=1"
-#define VOLUME_FORMAT       "snapferry-volume"
-#define SESSION_INFO        "snapferry/1/session"
-#define WRAPPED_MAX         (KEY_LEN + VOLUME_NAME_MAX + TAG_LEN)
-#define SESSION_CONTEXT_LEN (VOLUME_ID_LEN + SESSION_ID_LEN)
+#define VOLUME_TYPE   "application/vnd.snapferry.volume+json;version=1"
+#define VOLUME_FORMAT "snapferry-volume"
+#define WRAPPED_MAX   (KEY_LEN + VOLUME_NAME_MAX + TAG_LEN)
 
 int
 root_key_derive(struct root_key *root, struct error *err)
@@ -318,94 +315,4 @@ volume_keys_parse(
 		return error_prefix(err, "volume key");
 	}
 	return 0;
-}
-
-/* volume || session: what a sealed session key is bound to. */
-static void
-session_context(const struct volume_keys *v, const struct session_key *s, uint8_t out[SESSION_CONTEXT_LEN])
-{
-	memcpy(out, v->volume, VOLUME_ID_LEN);
-	memcpy(out + VOLUME_ID_LEN, s->session, SESSION_ID_LEN);
-}
-
-static int
-session_commitment(const struct session_key *s, uint8_t out[32], struct error *err)
-{
-	uint8_t bytes[sizeof(SESSION_INFO) - 1 + SESSION_ID_LEN + KEY_LEN];
-	uint8_t *p = bytes;
-	int r;
-
-	memcpy(p, SESSION_INFO, sizeof(SESSION_INFO) - 1);
-	p += sizeof(SESSION_INFO) - 1;
-	memcpy(p, s->session, SESSION_ID_LEN);
-	memcpy(p + SESSION_ID_LEN, s->key, KEY_LEN);
-	r = crypto_sha256(bytes, sizeof(bytes), out, err);
-	crypto_wipe(bytes, sizeof(bytes));
-	return r;
-}
-
-int
-session_key_create(const struct volume_keys *v, struct session_key *out, struct error *err)
-{
-	uint8_t context[SESSION_CONTEXT_LEN];
-	int r = crypto_random(out->session, SESSION_ID_LEN, err);
-
-	if (r == 0)
-		r = crypto_random(out->key, KEY_LEN, err);
-	session_context(v, out, context);
-	if (r == 0)
-		r = hpke_seal(
-		    v->seal_public, SESSION_INFO, context, sizeof(context), out->key, KEY_LEN, out->sealed, err);
-	if (r == 0)
-		r = session_commitment(out, out->commitment, err);
-	if (r < 0)
-		session_key_wipe(out);
-	return r;
-}
-
-static int
-open_session(const struct volume_keys *v, struct session_key *s, struct error *err)
-{
-	uint8_t context[SESSION_CONTEXT_LEN], commitment[32];
-	int r;
-
-	session_context(v, s, context);
-	r = hpke_open(v->seal_private, SESSION_INFO, context, sizeof(context), s->sealed, SEALED_LEN, s->key, err);
-	if (r == 0)
-		r = session_commitment(s, commitment, err);
-	if (r == 0 && !crypto_equal(commitment, s->commitment, sizeof(commitment)))
-		return error_set(err, ERR_CORRUPT, "it is not the one that was committed to");
-	return r;
-}
-
-int
-session_key_open(const struct volume_keys *v, struct session_key *s, struct error *err)
-{
-	char session[2 * SESSION_ID_LEN + 1];
-	int r = open_session(v, s, err);
-
-	if (r == 0)
-		return 0;
-	crypto_wipe(s->key, KEY_LEN);
-	hex_encode(session, s->session, SESSION_ID_LEN);
-	return error_prefix(err, "key of session %s", session);
-}
-
-void
-session_key_wipe(struct session_key *s)
-{
-	crypto_wipe(s, sizeof(*s));
-}
-
-int
-session_key_pack(const struct session_key *s, const uint8_t volume[VOLUME_ID_LEN], uint8_t kind, uint32_t seq,
-    uint8_t out[KEY_LEN], struct error *err)
-{
-	uint8_t context[VOLUME_ID_LEN + SESSION_ID_LEN + 1 + 4];
-
-	memcpy(context, volume, VOLUME_ID_LEN);
-	memcpy(context + VOLUME_ID_LEN, s->session, SESSION_ID_LEN);
-	context[VOLUME_ID_LEN + SESSION_ID_LEN] = kind;
-	le_put32(context + VOLUME_ID_LEN + SESSION_ID_LEN + 1, seq);
-	return crypto_derive(s->key, "pack", context, sizeof(context), out, err);
 }

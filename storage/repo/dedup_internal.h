@@ -4,8 +4,9 @@
 #include "dedup.h"
 
 /*
- * The parts of dedup.c, none of which locks: fingerprints (which source might know an id), recent (what was sealed
- * lately), source (the content of one source, decoded), sessions (the packs of adopted sessions that are there).
+ * The parts of dedup.c, none of which locks: table (which source might know an id), recent (what was sealed lately),
+ * content (of one source, decoded), sources (all of them, by number), sessions (the packs of adopted sessions that are
+ * there).
  */
 
 /* ---- dedup_table.c ---- */
@@ -101,6 +102,52 @@ const struct dedup_content *dedup_cache_get(struct dedup_cache *, uint32_t sourc
 /* Takes the content over; makes room first. */
 const struct dedup_content *dedup_cache_put(struct dedup_cache *, uint32_t source, struct dedup_content *);
 void dedup_cache_wipe(struct dedup_cache *);
+
+/* ---- dedup_sources.c ---- */
+
+enum dedup_kind { SOURCE_BASE, SOURCE_ADOPTED, SOURCE_OWN, SOURCE_MEMORY };
+
+struct dedup_source {
+	union {
+		struct frame_ref ref;
+		struct {
+			uint8_t *bytes; /* an encoded checkpoint; NULL while the batch is open */
+			size_t len;
+		} memory;
+	};
+	uint32_t covers;
+	uint8_t kind;
+	bool bad;
+};
+
+/* Zeroed but for loader (owned) and memory_max, it is empty. */
+struct dedup_sources {
+	struct loader *loader;
+	struct dedup_source *v;
+	size_t count, cap;
+	uint32_t stored; /* own metadata packs below are durable */
+	struct frame_ref *batch; /* adopted frames that are not yet a source; batch_source stands for them */
+	size_t nbatch;
+	uint32_t batch_source;
+	size_t memory_bytes, memory_max;
+	size_t oldest; /* no source below keeps bytes in memory */
+	struct dedup_cache cache;
+	uint64_t bad; /* how many could not be read */
+};
+
+int dedup_sources_add(
+    struct dedup_sources *, enum dedup_kind, const struct frame_ref *, uint32_t covers, uint32_t *out, struct error *);
+/* One more adopted frame, and which source will know it. */
+int dedup_sources_adopt(struct dedup_sources *, const struct frame_ref *, uint32_t *out, struct error *);
+/* Before sources are asked: what was adopted is one. */
+void dedup_sources_settle(struct dedup_sources *);
+/* It can be asked, now or soon. */
+bool dedup_sources_alive(const struct dedup_sources *, uint32_t n);
+/* What it knows, into a zeroed content; false when it is bad from now on. */
+bool dedup_sources_load(struct dedup_sources *, uint32_t n, struct dedup_content *out);
+/* The same out of the cache, with an index; NULL when it cannot be asked.  Valid until the next call. */
+const struct dedup_content *dedup_sources_content(struct dedup_sources *, uint32_t n);
+void dedup_sources_wipe(struct dedup_sources *);
 
 /* ---- dedup_sessions.c ---- */
 
