@@ -276,6 +276,8 @@ scan_open(struct scan *s, struct error *err)
 	export_set_walker(s->x, s->walker);
 	if (s->x->base != NULL && (r = catalog_reader_new(s->x->base, 2, &s->reader, err)) < 0)
 		return r;
+	if (s->reader != NULL)
+		catalog_reader_whole(s->reader);
 	return scan_advance(s, err);
 }
 

@@ -33,7 +33,7 @@ int catalog_writer_unaccount_segment(struct catalog_writer *, const struct frame
     const struct extent *, size_t count, struct error *);
 
 /*
- * The end: last block, root, drain of everything that is on its way (the data packers must have flushed), packlist,
+ * The end: last block, drain of everything that is on its way (the data packers must have flushed), root and packlist,
  * drain again; fills root, packlist and sessions of the manifest, and entries.  When root and packlist are the base's,
  * its frames are named and nothing is stored.
  */

@@ -23,6 +23,12 @@ int loader_open(struct loader *, const struct frame_ref *, uint8_t *sealed, uint
 int loader_fetch(struct loader *, const struct frame_ref *, uint64_t offset, void *bytes, size_t len, struct error *);
 /* Also compute the id again and compare (verify level 4). */
 int loader_check_id(struct loader *, const struct frame_ref *, const uint8_t *plain, struct error *);
+/*
+ * These frames will be wanted soon: when they lie close together in one pack, all are fetched at once, and
+ * loader_load() takes them from memory.  Otherwise, and when the pack is damaged, nothing happens: they are fetched one
+ * by one, and the one that is damaged is known.
+ */
+int loader_ahead(struct loader *, const struct frame_ref *, size_t count, struct error *);
 /* Frames that belong together (a root, a packlist), appended to out. */
 int loader_load_all(
     struct loader *, const struct frame_ref *, size_t count, size_t limit, struct buf *out, struct error *);

@@ -782,6 +782,72 @@ test_open_errors(struct world *w)
 	snapshot_free(NULL);
 }
 
+/* ---- how much is fetched together ---- */
+
+/* Blocks of 64 KiB that do not compress, as many as fit a pack. */
+static void
+make_long(struct world *w)
+{
+	static char target[ENTRY_LINK_MAX];
+	uint64_t random = 5;
+	char name[16] = "";
+	struct error err;
+
+	world_new(w);
+	add_block(w, "/");
+	for (unsigned i = 0; i < 14; i++) {
+		struct entry e = {.type = ENTRY_SYMLINK, .nlink = 1, .path = name, .link = target};
+
+		for (size_t k = 0; k < sizeof(target); k++)
+			target[k] = (char)(check_random(&random) % 255 + 1);
+		(void)snprintf(name, sizeof(name), "%02u", i);
+		e.path_len = strlen(name);
+		e.link_len = sizeof(target);
+		CHECK_OK(block_encoder_add(w->encoder, &e, &err), &err);
+		end_block(w, name, name, 1);
+	}
+	finish(w);
+}
+
+static uint64_t
+count_gets(struct world *w, struct catalog_reader *r)
+{
+	uint64_t before = store_fault_count(w->store, STORE_FAULT_GET);
+	size_t entries = 0;
+	struct error err;
+	char path[64];
+	int code;
+
+	while ((code = next_path(r, path, sizeof(path), &err)) == 1)
+		entries++;
+	CHECK_OK(code, &err);
+	CHECK_INT(entries, 15);
+	return store_fault_count(w->store, STORE_FAULT_GET) - before;
+}
+
+/* A little at first, more later; or all that there is in a pack. */
+static void
+test_whole(void)
+{
+	struct catalog_reader *r;
+	struct world w;
+	struct error err;
+
+	make_long(&w);
+	for (unsigned readahead = 0; readahead <= 2; readahead += 2) {
+		CHECK_OK(catalog_reader_new(w.snapshot, readahead, &r, &err), &err);
+		CHECK_INT(count_gets(&w, r), 3);
+		catalog_reader_free(r);
+		CHECK_OK(catalog_reader_new(w.snapshot, readahead, &r, &err), &err);
+		catalog_reader_whole(r);
+		CHECK_INT(count_gets(&w, r), 1);
+		CHECK_OK(catalog_reader_seek(r, "", 0, &err), &err);
+		CHECK_INT(count_gets(&w, r), 1);
+		catalog_reader_free(r);
+	}
+	world_free(&w);
+}
+
 int
 main(void)
 {
@@ -802,5 +868,6 @@ main(void)
 	test_skip_fetches_little();
 	test_skip_checks();
 	test_wrong_roots();
+	test_whole();
 	return 0;
 }

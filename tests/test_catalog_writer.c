@@ -508,6 +508,42 @@ test_flush(void)
 	world_close(&w);
 }
 
+/* A pack that was full has gone by itself: the minute is that of the next one. */
+static void
+test_flush_after_full(void)
+{
+	struct extent hole = {.kind = EXTENT_HOLE, .len = 5000};
+	struct frame_ref first, ref = {0};
+	struct round r = {0};
+	struct world w;
+	struct error err;
+	bool same;
+
+	world_open(&w);
+	CHECK_OK(job_new(&r.job, &err), &err);
+	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, r.job, &r.s, &err), &err);
+	CHECK_OK(catalog_writer_new(r.s, w.keys, NULL, NULL, &r.writer, &err), &err);
+	CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &first, &same, &err), &err);
+	atomic_fetch_add(&world_now, 59);
+	do {
+		hole.len++;
+		CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &ref, &same, &err), &err);
+	} while (ref.seq == first.seq);
+	atomic_fetch_add(&world_now, 59);
+	CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &ref, &same, &err), &err);
+	CHECK_OK(session_drain(r.s, &err), &err);
+	CHECK_INT(world_count(&w, "m"), 1);
+	atomic_fetch_add(&world_now, 1);
+	hole.len++;
+	CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &ref, &same, &err), &err);
+	CHECK_OK(session_drain(r.s, &err), &err);
+	CHECK_INT(world_count(&w, "m"), 2);
+	catalog_writer_free(r.writer);
+	session_free(r.s);
+	job_free(r.job);
+	world_close(&w);
+}
+
 int
 main(void)
 {
@@ -515,5 +551,6 @@ main(void)
 	test_chain();
 	test_huge_entry();
 	test_flush();
+	test_flush_after_full();
 	return 0;
 }

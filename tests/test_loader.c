@@ -177,6 +177,48 @@ test_loads(struct world *w)
 	loader_free(NULL);
 }
 
+/* What was fetched ahead is not asked for again; what does not lie together is not fetched ahead. */
+static void
+test_ahead(struct world *w)
+{
+	struct frame_ref *refs = w->refs[SESSIONS - 1], swapped[2] = {refs[1], refs[0]}, beyond[2] = {refs[0], refs[1]};
+	struct loader *l;
+	uint8_t plain[FRAME_LEN], want[FRAME_LEN];
+	char name[PACK_NAME_LEN];
+	struct error err;
+
+	/* A pack that is shorter than the manifest says: its beginning can still be had. */
+	CHECK_OK(loader_new(w->volume, w->keyring, &l, &err), &err);
+	beyond[1].offset += 70000;
+	CHECK_OK(loader_ahead(l, beyond, 2, &err), &err);
+	CHECK_OK(loader_load(l, &refs[0], plain, &err), &err);
+	CHECK_INT(loader_load(l, &beyond[1], plain, &err), ERR_CORRUPT);
+
+	CHECK_OK(loader_ahead(l, refs, 2, &err), &err);
+	pack_name(w->volume->id, 'p', refs[0].session, refs[0].seq, name);
+	CHECK_OK(store_remove(w->store, name, &err), &err);
+	for (size_t round = 0; round < 2; round++)
+		for (size_t n = 0; n < 2; n++) {
+			fill_plain(SESSIONS - 1, n, want);
+			CHECK_OK(loader_load(l, &refs[n], plain, &err), &err);
+			CHECK_MEM(plain, want, FRAME_LEN);
+		}
+	fill_plain(SESSIONS - 1, 2, want);
+	CHECK_OK(loader_load(l, &refs[2], plain, &err), &err);
+	CHECK_MEM(plain, want, FRAME_LEN);
+	/* In two packs; in the wrong order; one alone; none: none of them asks for the pack that has gone. */
+	CHECK_OK(loader_ahead(l, refs, FRAMES, &err), &err);
+	CHECK_INT(loader_load(l, &refs[0], plain, &err), ERR_CORRUPT);
+	CHECK_OK(loader_ahead(l, swapped, 2, &err), &err);
+	CHECK_OK(loader_ahead(l, refs, 1, &err), &err);
+	CHECK_OK(loader_ahead(l, NULL, 0, &err), &err);
+	/* A pack that is missing is told by the load. */
+	CHECK_OK(loader_ahead(l, refs, 2, &err), &err);
+	CHECK_INT(loader_load(l, &refs[0], plain, &err), ERR_CORRUPT);
+	CHECK(strstr(err.msg, "missing") != NULL);
+	loader_free(l);
+}
+
 /* Every field of a reference counts, and the pack is named. */
 static void
 test_wrong_references(struct world *w)
@@ -319,6 +361,7 @@ main(void)
 	test_wrong_references(&w);
 	test_segments(&w);
 	test_threads(&w);
+	test_ahead(&w);
 	world_free(&w);
 	return 0;
 }

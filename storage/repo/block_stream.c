@@ -38,7 +38,9 @@ struct fetcher {
 	size_t next; /* block to be given next */
 	size_t run_end; /* blocks next .. run_end - 1 lie in run */
 	uint64_t run_offset; /* of run in the pack */
-	size_t run_aim; /* bytes to be fetched together next time */
+	size_t run_first; /* bytes to be fetched together after a seek */
+	size_t run_max; /* and at most */
+	size_t run_aim; /* and next time */
 	uint8_t *run;
 	size_t run_size;
 };
@@ -124,7 +126,7 @@ fetch_run(struct fetcher *f, struct error *err)
 	/* A pack that was cut short still has its first blocks. */
 	if (r == ERR_CORRUPT && end > f->next + 1)
 		r = fetch_blocks(f, f->next + 1, err);
-	f->run_aim = MIN(2 * f->run_aim, (size_t)RUN_MAX);
+	f->run_aim = MIN(2 * f->run_aim, f->run_max);
 	return r;
 }
 
@@ -228,7 +230,8 @@ block_stream_new(const struct snapshot *snapshot, unsigned readahead, struct blo
 		return error_nomem(err);
 	s->readahead = MIN(readahead, (unsigned)CATALOG_READAHEAD_MAX);
 	s->fetcher.root = &snapshot->root;
-	s->fetcher.run_aim = RUN_FIRST;
+	s->fetcher.run_first = s->fetcher.run_aim = RUN_FIRST;
+	s->fetcher.run_max = RUN_MAX;
 	s->items = calloc((size_t)s->readahead + 1, sizeof(s->items[0]));
 	r = s->items == NULL ? error_nomem(err)
 			     : loader_new(snapshot->volume, snapshot->keyring, &s->fetcher.loader, err);
@@ -254,6 +257,12 @@ block_stream_free(struct block_stream *s)
 	free(s);
 }
 
+void
+block_stream_whole(struct block_stream *s)
+{
+	s->fetcher.run_first = s->fetcher.run_max = s->fetcher.run_aim = CATALOG_WHOLE_RUN;
+}
+
 int
 block_stream_seek(struct block_stream *s, size_t block, struct error *err)
 {
@@ -262,7 +271,7 @@ block_stream_seek(struct block_stream *s, size_t block, struct error *err)
 	stop(s);
 	s->fetcher.next = block;
 	s->fetcher.run_end = 0;
-	s->fetcher.run_aim = RUN_FIRST;
+	s->fetcher.run_aim = s->fetcher.run_first;
 	return 0;
 }
 

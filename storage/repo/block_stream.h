@@ -16,6 +16,8 @@ struct snapshot;
  */
 struct block_stream;
 int block_stream_new(const struct snapshot *, unsigned readahead, struct block_stream **out, struct error *);
+/* Fetch as much together as catalog_reader_whole() says.  Before the first block is asked for. */
+void block_stream_whole(struct block_stream *);
 /* The next block will be this one.  Ends a thread that runs; nothing is fetched yet. */
 int block_stream_seek(struct block_stream *, size_t block, struct error *);
 /* The same for a block further on, when what lies between is left out: what was fetched already is kept, and when that

@@ -87,6 +87,12 @@ catalog_reader_free(struct catalog_reader *r)
 	free(r);
 }
 
+void
+catalog_reader_whole(struct catalog_reader *r)
+{
+	block_stream_whole(r->stream);
+}
+
 size_t
 catalog_reader_block(const struct catalog_reader *r)
 {

@@ -226,11 +226,13 @@ catalog_writer_store(struct catalog_writer *w, uint8_t type, const uint8_t id[ID
 {
 	int r;
 
-	if (!w->unflushed)
-		w->flushed_s = session_now(w->session);
 	r = packer_add(w->packer, type, id, plain->data, plain->len, 0, 0, out, err);
 	if (r < 0)
 		return r;
+	/* The time of the oldest frame counts; a pack that was full has gone by itself. */
+	if (!w->unflushed || out->seq != w->open_seq)
+		w->flushed_s = session_now(w->session);
+	w->open_seq = out->seq;
 	w->unflushed = true;
 	if (w->dedup != NULL)
 		dedup_stored(w->dedup, uploads_meta_stored(w->session));

@@ -160,14 +160,15 @@ catalog_writer_finish(struct catalog_writer *w, struct manifest *m, struct error
 	r = catalog_writer_cut(w, err);
 	if (r < 0)
 		return r;
-	r = finish_root(w, m, err);
-	if (r < 0)
-		return r;
 	r = account_blocks(w, err);
 	if (r < 0)
 		return r;
 	/* The lengths of packs are known when they are stored. */
 	r = settle(w, err);
+	if (r < 0)
+		return r;
+	/* Together in a pack of their own, so that a reader gets both with one request. */
+	r = finish_root(w, m, err);
 	if (r < 0)
 		return r;
 	r = finish_packlist(w, m, err);

@@ -26,7 +26,8 @@ struct catalog_writer {
 	uint32_t *base_blocks; /* of base->root, + 1, by id */
 	size_t base_slots; /* a power of two */
 
-	int64_t flushed_s;
+	int64_t flushed_s; /* since then the open pack has frames */
+	uint32_t open_seq; /* of the pack in which the last frame lies */
 	bool unflushed;
 };
 

@@ -13,6 +13,11 @@
 #include "pack.h"
 #include "repo.h"
 
+enum {
+	AHEAD_MAX = 8 * 1024 * 1024,
+	AHEAD_GAP_MAX = 128 * 1024, /* fetched and thrown away rather than asked for twice */
+};
+
 struct loader {
 	const struct volume *volume;
 	struct keyring *keyring;
@@ -27,6 +32,10 @@ struct loader {
 	const struct volume_keys *mac_keys;
 	uint8_t *sealed;
 	size_t sealed_size;
+	/* the part of a pack that was fetched ahead; ahead_len 0: none */
+	struct frame_ref ahead_first; /* for the name of the pack */
+	uint8_t *ahead;
+	size_t ahead_len;
 };
 
 int
@@ -56,6 +65,7 @@ loader_free(struct loader *l)
 	opener_free(l->opener);
 	mac_free(l->mac);
 	free(l->sealed);
+	free(l->ahead);
 	free(l);
 }
 
@@ -120,6 +130,67 @@ loader_fetch(struct loader *l, const struct frame_ref *ref, uint64_t offset, voi
 	return r < 0 ? name_frame(l, ref, err) : 0;
 }
 
+/* ---- fetching ahead ---- */
+
+static bool
+same_pack(const struct frame_ref *a, const struct frame_ref *b)
+{
+	return frame_pack_kind(a->type) == frame_pack_kind(b->type) && a->seq == b->seq &&
+	       memcmp(a->session, b->session, SESSION_ID_LEN) == 0;
+}
+
+/* How many bytes from the first of the frames to the end of the last, which follow each other; 0: they do not. */
+static size_t
+span(const struct frame_ref *refs, size_t count)
+{
+	uint64_t end = refs[0].offset;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!frame_ref_valid(&refs[i]) || !same_pack(&refs[i], &refs[0]) || refs[i].offset < end ||
+		    refs[i].offset - end > AHEAD_GAP_MAX)
+			return 0;
+		end = (uint64_t)refs[i].offset + refs[i].clen;
+	}
+	return end - refs[0].offset > AHEAD_MAX ? 0 : (size_t)(end - refs[0].offset);
+}
+
+int
+loader_ahead(struct loader *l, const struct frame_ref *refs, size_t count, struct error *err)
+{
+	size_t len = count < 2 ? 0 : span(refs, count);
+	int r;
+
+	l->ahead_len = 0;
+	free(l->ahead);
+	l->ahead = NULL;
+	if (len == 0)
+		return 0;
+	l->ahead = malloc(len);
+	if (l->ahead == NULL)
+		return error_nomem(err);
+	r = loader_fetch(l, &refs[0], refs[0].offset, l->ahead, len, err);
+	if (r == ERR_CORRUPT)
+		return 0;
+	if (r == 0) {
+		l->ahead_first = refs[0];
+		l->ahead_len = len;
+	}
+	return r;
+}
+
+/* The sealed bytes of a frame into l->sealed. */
+static int
+fetch_frame(struct loader *l, const struct frame_ref *ref, struct error *err)
+{
+	uint64_t from = (uint64_t)ref->offset - l->ahead_first.offset;
+
+	if (l->ahead_len == 0 || !same_pack(ref, &l->ahead_first) || ref->offset < l->ahead_first.offset ||
+	    from + ref->clen > l->ahead_len)
+		return loader_fetch(l, ref, ref->offset, l->sealed, ref->clen, err);
+	memcpy(l->sealed, l->ahead + from, ref->clen);
+	return 0;
+}
+
 int
 loader_load(struct loader *l, const struct frame_ref *ref, uint8_t *plain, struct error *err)
 {
@@ -135,7 +206,7 @@ loader_load(struct loader *l, const struct frame_ref *ref, uint8_t *plain, struc
 			return error_nomem(err);
 		l->sealed_size = ref->clen;
 	}
-	r = loader_fetch(l, ref, ref->offset, l->sealed, ref->clen, err);
+	r = fetch_frame(l, ref, err);
 	return r < 0 ? r : loader_open(l, ref, l->sealed, plain, err);
 }
 

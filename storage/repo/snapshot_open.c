@@ -62,6 +62,17 @@ open_root(struct snapshot *s, struct loader *loader, struct error *err)
 	return r < 0 ? error_prefix(err, "catalog root") : 0;
 }
 
+/* Root and packlist are written one behind the other. */
+static int
+fetch_lists(const struct manifest *m, struct loader *loader, struct error *err)
+{
+	struct frame_ref refs[2 * MANIFEST_FRAMES_MAX];
+
+	memcpy(refs, m->root, m->nroot * sizeof(refs[0]));
+	memcpy(refs + m->nroot, m->packlist, m->npacklist * sizeof(refs[0]));
+	return loader_ahead(loader, refs, m->nroot + m->npacklist, err);
+}
+
 static int
 open_parts(struct snapshot *s, struct error *err)
 {
@@ -76,6 +87,8 @@ open_parts(struct snapshot *s, struct error *err)
 		r = keyring_add(s->keyring, &s->manifest.sessions[i], err);
 	if (r == 0)
 		r = loader_new(s->volume, s->keyring, &loader, err);
+	if (r == 0)
+		r = fetch_lists(&s->manifest, loader, err);
 	if (r == 0)
 		r = open_packlist(s, loader, err);
 	return r < 0 ? r : open_root(s, loader, err);
