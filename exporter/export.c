@@ -14,9 +14,6 @@
 
 /* Items on their way at the same time, at most; what they may hold is counted in places. */
 #define EXPORT_WINDOW 32
-/* A clock tick of the file system, generously: what changed this close to the base's start may have changed again
- * within the tick. */
-#define RACY_S 2
 
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct job *running; /* for export_cancel() */
@@ -59,55 +56,6 @@ export_stop_walk(struct export *x)
 	(void)pthread_mutex_unlock(&x->walker_lock);
 }
 
-/* The newest snapshot of the same kind under the same keys: what is unchanged since then need not be read. */
-static int
-export_open_base(struct export *x, struct error *err)
-{
-	struct manifest m;
-	int r = snapshot_resolve(x->volume, "latest", &m, err);
-
-	if (r == ERR_NOT_FOUND)
-		return 0;
-	if (r < 0)
-		return r;
-	if (m.mode != x->options->mode) {
-		r = error_set(err, ERR_USAGE, "volume %s holds snapshots of a %s; give another volume name",
-		    x->options->volume_name, m.mode == MODE_BLOCK ? "device" : "folder");
-		manifest_wipe(&m);
-		return r;
-	}
-	r = snapshot_open(x->volume, &m, &x->base, err);
-	if (r == ERR_CORRUPT || r == ERR_NOT_FOUND) {
-		report_warn(x->report, NULL, 0,
-		    "the previous snapshot is damaged, everything is read and stored anew: %s", err->msg);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	x->trusted_s = x->base->manifest.started.s - RACY_S;
-	atomic_store(&x->progress->total_bytes, x->base->manifest.statistics.bytes);
-	atomic_store(&x->progress->total_entries, x->base->manifest.statistics.entries);
-	return 0;
-}
-
-static int
-export_open(struct export *x, struct error *err)
-{
-	const struct export_options *o = x->options;
-	int r;
-
-	session_clock(&x->started.s, &x->started.ns);
-	r = volume_open(x->repo, o->volume_name, !o->dry_run, x->started.s, &x->volume, err);
-	if (r == ERR_NOT_FOUND && o->dry_run)
-		return 0;
-	if (r < 0)
-		return r;
-	x->keys = &x->volume->keys[0];
-	if ((r = chunker_init(&x->chunker, x->keys->gear, err)) < 0)
-		return r;
-	return x->without_base ? 0 : export_open_base(x, err);
-}
-
 static int
 adopt_frame(void *arg, const struct frame_ref *ref, struct error *err)
 {
@@ -122,7 +70,8 @@ export_begin_session(struct export *x, struct error *err)
 	    .pack_size = o->pack_size,
 	    .packers = o->threads,
 	    .uploads = o->uploads,
-	    .refresh_s = 300};
+	    .refresh_s = 300,
+	    .survey = x->survey};
 	struct snapshot *base = x->base;
 	size_t adopted;
 	int r;
@@ -197,6 +146,7 @@ export_close(struct export *x)
 	places_free(x->places);
 	dedup_free(x->dedup);
 	snapshot_free(x->base);
+	survey_free(x->survey);
 	device_free(x->device);
 	volume_free(x->volume);
 	(void)pthread_mutex_destroy(&x->walker_lock);
@@ -228,7 +178,8 @@ export_commit(struct export *x, struct catalog_writer *writer, struct manifest *
 	if ((r = catalog_writer_finish(writer, m, err)) < 0 || (r = export_manifest_describe(x, m, err)) < 0)
 		return r;
 	export_manifest_statistics(x, m);
-	if ((r = session_check(x->session, err)) < 0 || (r = job_error(x->job, err)) < 0)
+	if ((r = export_check_keys(x, m->statistics.stored_bytes > 0, err)) < 0 ||
+	    (r = session_check(x->session, err)) < 0 || (r = job_error(x->job, err)) < 0)
 		return r;
 	/* From here on the snapshot may exist: an interruption comes too late. */
 	export_set_running(NULL);

@@ -11,6 +11,7 @@
 #include "places.h"
 #include "queue.h"
 #include "session.h"
+#include "survey.h"
 
 /*
  * What the stages of one export share.  Everything but the queues and the counters is read-only while threads run.
@@ -23,6 +24,7 @@ struct export
 	struct repo *repo;
 	struct volume *volume;
 	const struct volume_keys *keys;
+	struct survey *survey; /* of the volume, when it was opened at a glance; else NULL */
 	struct snapshot *base; /* NULL: first export of the volume */
 	bool without_base; /* the one that there is turned out to be damaged */
 	struct manifest_time started;
@@ -41,6 +43,15 @@ struct export
 	pthread_mutex_t walker_lock;
 	struct walker *walker; /* while the scan walks: to be cancelled when the job fails */
 };
+
+/* Volume, keys and base. */
+int export_open(struct export *, struct error *);
+/*
+ * Before the commit of an export that has stored something: both objects of each of the volume's keys are there, or are
+ * made good.  Without changes there is nothing new that could be lost with a key, and the next export that has some
+ * looks.
+ */
+int export_check_keys(struct export *, bool stored, struct error *);
 
 void export_set_walker(struct export *, struct walker *);
 

@@ -23,6 +23,7 @@ struct session_options {
 	unsigned packers; /* data packers that will be open at the same time */
 	unsigned uploads; /* uploads in parallel; pool = packers + 1 metadata pack + uploads */
 	unsigned refresh_s; /* intent refreshed this often: 300 */
+	const struct survey *survey; /* of the volume, made just before; may be NULL */
 };
 
 /* The clock: seconds and nanoseconds since 1970.  Tests give their own. */
@@ -31,8 +32,9 @@ void session_clock(int64_t *s, uint32_t *ns);
 
 /*
  * Start: find dead sessions to adopt (signed intents of this volume and key, started after the base snapshot, or all
- * without one; at most 16, the newest), write the intent, start threads. base: NULL or the snapshot on which this
- * export builds; it must outlive the session.  volume and keys likewise.
+ * without one; at most 16, the newest), start threads.  The intent is written when it is needed: here when there is
+ * something to adopt, else before the first pack, or by the keeper when the session is refresh_s old.  base: NULL or
+ * the snapshot on which this export builds; it must outlive the session.  volume and keys likewise.
  */
 int session_begin(const struct volume *, const struct volume_keys *, const struct snapshot *base,
     const struct session_options *, session_clock_fn *, struct job *, struct session **out, struct error *);
@@ -78,8 +80,8 @@ struct session_totals {
 	uint64_t objects, bytes;
 };
 void session_totals(struct session *, struct session_totals *out);
-/* The own intent is still there and fresh (engine rule: abort when it could not be refreshed for 12 hours).  Before the
- * manifest is written. */
+/* The own intent, if there is one, is still there; and it is fresh, or the session is young (engine rule: abort when it
+ * could not be refreshed for 12 hours).  Before the manifest is written. */
 int session_check(struct session *, struct error *);
 /* End: threads end (the job is not failed by that); after a commit the own intents and those of adopted sessions are
  * removed, failing which is no failure. */

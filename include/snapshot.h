@@ -12,6 +12,7 @@
 struct error;
 struct keyring;
 struct loader;
+struct survey;
 
 /* The snapshots of a volume. */
 
@@ -26,6 +27,8 @@ int snapshot_load(const struct volume *, const char *id, struct manifest *out, s
  * manifest that might be the answer is ERR_CORRUPT, never silently an older one.
  */
 int snapshot_resolve(const struct volume *, const char *spec, struct manifest *out, struct error *);
+/* The newest, from a survey of the volume (may be NULL) if that shows it.  ERR_NOT_FOUND. */
+int snapshot_newest(const struct volume *, const struct survey *, struct manifest *out, struct error *);
 /* Commit: put the manifest, read it back, compare.  Also succeeds when the same bytes are there already. */
 int snapshot_commit(const struct volume *, struct manifest *, struct error *);
 

@@ -9,6 +9,7 @@
 
 struct error;
 struct repo;
+struct survey;
 
 /* A volume with all its keys (at least one).  Read-only once opened; threads may share it. */
 struct volume {
@@ -25,6 +26,13 @@ struct volume {
  * replaced by the other when reading.  ERR_CORRUPT when no key object is left undamaged.
  */
 int volume_open(struct repo *, const char *name, bool create, int64_t now_s, struct volume **out, struct error *);
+/*
+ * The same for one that is known to be in use, with fewer requests, and a survey of its objects, which is the caller's:
+ * only the objects below v/ are looked for, and nothing is compared or written.  ERR_NOT_FOUND when there is none of
+ * them, ERR_CORRUPT when not every one opens: volume_open() knows what to do then.  A key of which only the copy is
+ * left is not seen.
+ */
+int volume_glance(struct repo *, const char *name, struct volume **out, struct survey **out_survey, struct error *);
 /* The names of all volumes, sorted, no name twice.  Damaged key objects are passed to bad() (may be NULL) with their
  * error. */
 int volume_list(struct repo *, int (*fn)(void *arg, const char *name, struct error *),

@@ -424,6 +424,80 @@ last_intent(const struct world *w, char out[160])
 	CHECK_OK(store_list(w->store, prefix, remove_object, out, &err), &err);
 }
 
+/* A session with its job. */
+static void
+begin_session(const struct world *w, struct job **job, struct session **s)
+{
+	struct error err;
+
+	CHECK_OK(job_new(job, &err), &err);
+	CHECK_OK(session_begin(w->volume, w->keys, NULL, &options, world_clock, *job, s, &err), &err);
+}
+
+static int
+store_one(struct session *s, struct error *err)
+{
+	struct stored one;
+	struct packer *p;
+	int r;
+
+	CHECK_OK(packer_new(s, 'p', 1, &p, err), err);
+	r = add_one(p, 1, &one, err);
+	if (r == 0)
+		r = packer_flush(p, err);
+	if (r == 0)
+		r = session_drain(s, err);
+	packer_free(p);
+	return r;
+}
+
+/* Who stores nothing, and is not here for long, announces nothing, and has nothing to remove. */
+static void
+test_no_intent(void)
+{
+	struct session *s;
+	struct world w;
+	struct job *job;
+	struct error err;
+	uint64_t calls;
+
+	world_open(&w);
+	calls = store_fault_count(w.store, STORE_FAULT_ANY);
+	begin_session(&w, &job, &s);
+	atomic_fetch_add(&world_now, 290);
+	CHECK_OK(session_drain(s, &err), &err);
+	CHECK_OK(session_check(s, &err), &err);
+	session_end(s, true);
+	CHECK_INT(store_fault_count(w.store, STORE_FAULT_ANY) - calls, 1);
+	CHECK_INT(world_count(&w, "i"), 0);
+	session_free(s);
+	job_free(job);
+	world_close(&w);
+}
+
+/* The intent is durable before the first pack is put, and without it none is. */
+static void
+test_intent_first(void)
+{
+	for (uint64_t nth = 1; nth <= 2; nth++) {
+		struct store_fault_plan plan = {.ops = STORE_FAULT_PUT, .nth = nth, .code = ERR_UNAVAILABLE};
+		struct session *s;
+		struct world w;
+		struct job *job;
+		struct error err;
+
+		world_open(&w);
+		begin_session(&w, &job, &s);
+		store_fault_fail(w.store, &plan);
+		CHECK_INT(store_one(s, &err), ERR_UNAVAILABLE);
+		CHECK_INT(world_count(&w, "i"), nth - 1);
+		CHECK_INT(world_count(&w, "p"), 0);
+		session_free(s);
+		job_free(job);
+		world_close(&w);
+	}
+}
+
 static void
 test_intents(void)
 {
@@ -434,15 +508,16 @@ test_intents(void)
 	struct error err;
 
 	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
-	CHECK_INT(world_count(&w, "i"), 1);
-	last_intent(&w, first);
-	atomic_fetch_add(&world_now, 301);
-	do {
-		(void)sched_yield();
-		last_intent(&w, now);
-	} while (strcmp(first, now) == 0);
+	begin_session(&w, &job, &s);
+	CHECK_INT(world_count(&w, "i"), 0);
+	/* Once it lasts for a while, a session announces itself; and now and then again. */
+	for (first[0] = '\0'; strstr(first, "00000002.json") == NULL; memcpy(first, now, sizeof(first))) {
+		atomic_fetch_add(&world_now, 301);
+		do {
+			(void)sched_yield();
+			last_intent(&w, now);
+		} while (strcmp(first, now) == 0);
+	}
 	CHECK_OK(session_check(s, &err), &err);
 	session_end(s, true);
 	CHECK_INT(world_count(&w, "i"), 0);
@@ -450,8 +525,8 @@ test_intents(void)
 	job_free(job);
 
 	/* Without a commit it stays. */
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	begin_session(&w, &job, &s);
+	CHECK_OK(store_one(s, &err), &err);
 	session_end(s, false);
 	CHECK_INT(world_count(&w, "i"), 1);
 	/* Gone behind the session's back: no commit any more. */
@@ -463,8 +538,41 @@ test_intents(void)
 	world_close(&w);
 }
 
+/* The answers to some puts and removals are lost: in the end none of the own intents is left. */
 static void
-test_refresh_fails(void)
+test_intents_lost(unsigned ops)
+{
+	struct store_fault_plan plan = {.ops = ops, .nth = 1, .after = ops == STORE_FAULT_PUT, .code = ERR_UNAVAILABLE};
+	struct session *s;
+	struct world w;
+	struct job *job;
+	struct error err;
+	char before[160], now[160];
+
+	world_open(&w);
+	begin_session(&w, &job, &s);
+	CHECK_OK(store_one(s, &err), &err);
+	store_fault_fail(w.store, &plan);
+	last_intent(&w, before);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t puts = store_fault_count(w.store, STORE_FAULT_PUT);
+
+		atomic_fetch_add(&world_now, 301);
+		while (store_fault_count(w.store, STORE_FAULT_PUT) == puts)
+			(void)sched_yield();
+	}
+	CHECK_OK(session_check(s, &err), &err);
+	session_end(s, true);
+	last_intent(&w, now);
+	CHECK_STR(now, "");
+	session_free(s);
+	job_free(job);
+	world_close(&w);
+}
+
+/* announced: there was a first intent, long ago. */
+static void
+test_refresh_fails(bool announced)
 {
 	static const struct store_fault_plan plan = {
 	    .ops = STORE_FAULT_PUT, .nth = 1, .and_later = true, .code = ERR_UNAVAILABLE};
@@ -476,6 +584,8 @@ test_refresh_fails(void)
 	world_open(&w);
 	CHECK_OK(job_new(&job, &err), &err);
 	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	if (announced)
+		CHECK_OK(store_one(s, &err), &err);
 	store_fault_fail(w.store, &plan);
 	/* The keeper tries, and tries again. */
 	for (uint64_t before, i = 0; i < 2; i++) {
@@ -628,8 +738,13 @@ main(void)
 	test_every_failure(true);
 	test_lost_answer(true);
 	test_lost_answer(false);
+	test_no_intent();
+	test_intent_first();
 	test_intents();
-	test_refresh_fails();
+	test_intents_lost(STORE_FAULT_PUT);
+	test_intents_lost(STORE_FAULT_REMOVE);
+	test_refresh_fails(false);
+	test_refresh_fails(true);
 	test_adoption(0, 100, -1);
 	test_adoption(2, 300, -1);
 	test_adoption(2, 300, 1);

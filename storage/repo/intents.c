@@ -12,6 +12,7 @@
 #include "array.h"
 #include "cleanup.h"
 #include "session_internal.h"
+#include "survey.h"
 #include "wire.h"
 
 enum {
@@ -98,7 +99,7 @@ list_intents(struct session *s, const char *prefix, struct listing *l, struct er
 
 	intent_prefix(s, all);
 	l->prefix_len = strlen(all);
-	r = store_list(s->store, prefix, note_found, l, err);
+	r = survey_list(s->options.survey, s->store, prefix, note_found, l, err);
 	return r < 0 ? r : 0;
 }
 
@@ -215,21 +216,32 @@ encode_own(struct session *s, struct buf *out, struct error *err)
 	return intent_encode(&intent, s->keys, out, err);
 }
 
-int
-intents_put(struct session *s, struct error *err)
+/* The own ones below end; who may not remove one may not remove the others either. */
+static void
+remove_own(struct session *s, uint32_t end)
+{
+	char name[NAME_LEN];
+	struct error ignored;
+
+	for (; s->intent_first < end; s->intent_first++) {
+		intent_name(s, s->key.session, s->intent_first, name);
+		if (store_remove(s->store, name, &ignored) < 0)
+			return;
+	}
+}
+
+static int
+put_next(struct session *s, struct error *err)
 {
 	CLEANUP(buf_free) struct buf object = BUF_INIT(INTENT_SIZE_MAX);
 	char name[NAME_LEN];
-	uint32_t n, before;
 	int64_t now_s = session_now(s);
-	bool first;
+	uint32_t n;
 	int r;
 
 	(void)pthread_mutex_lock(&s->lock);
 	n = s->intent_next++;
-	before = s->intent_last;
 	(void)pthread_mutex_unlock(&s->lock);
-	first = n == 0;
 	r = encode_own(s, &object, err);
 	if (r < 0)
 		return r;
@@ -238,16 +250,48 @@ intents_put(struct session *s, struct error *err)
 	if (r < 0)
 		return r;
 	(void)pthread_mutex_lock(&s->lock);
+	s->announced = true;
 	s->intent_last = n;
 	s->refreshed_s = now_s;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (!first) {
-		struct error ignored;
-
-		intent_name(s, s->key.session, before, name);
-		(void)store_remove(s->store, name, &ignored);
-	}
+	remove_own(s, n);
 	return 0;
+}
+
+int
+intents_put(struct session *s, struct error *err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&s->intent_lock);
+	r = put_next(s, err);
+	(void)pthread_mutex_unlock(&s->intent_lock);
+	return r;
+}
+
+static bool
+is_announced(struct session *s)
+{
+	bool announced;
+
+	(void)pthread_mutex_lock(&s->lock);
+	announced = s->announced;
+	(void)pthread_mutex_unlock(&s->lock);
+	return announced;
+}
+
+int
+intents_ensure(struct session *s, struct error *err)
+{
+	int r;
+
+	if (is_announced(s))
+		return 0;
+	/* All threads that have something to store wait for the first of them. */
+	(void)pthread_mutex_lock(&s->intent_lock);
+	r = is_announced(s) ? 0 : put_next(s, err);
+	(void)pthread_mutex_unlock(&s->intent_lock);
+	return r;
 }
 
 int
@@ -258,6 +302,8 @@ intents_check(struct session *s, struct error *err)
 	uint32_t seen, last;
 	int r;
 
+	if (!is_announced(s))
+		return 0;
 	(void)pthread_mutex_lock(&s->lock);
 	last = s->intent_last;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -301,7 +347,7 @@ note_number(void *arg, const struct store_object *object, struct error *err)
 	return r;
 }
 
-/* Remove all intents of a session, or none if there is one above limit. */
+/* Remove all intents of another session, or none if there is one above limit. */
 static void
 remove_of(struct session *s, const uint8_t session[SESSION_ID_LEN], uint32_t limit)
 {
@@ -330,7 +376,9 @@ intents_remove(struct session *s)
 {
 	int64_t now_s = session_now(s);
 
-	remove_of(s, s->key.session, UINT32_MAX);
+	(void)pthread_mutex_lock(&s->intent_lock);
+	remove_own(s, s->intent_next);
+	(void)pthread_mutex_unlock(&s->intent_lock);
 	for (size_t i = 0; i < s->nothers; i++) {
 		const struct other_session *o = &s->others[i];
 

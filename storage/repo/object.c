@@ -10,6 +10,7 @@
 #include "error.h"
 #include "object.h"
 #include "store.h"
+#include "survey.h"
 
 /* 0 when the object holds exactly these bytes. */
 static int
@@ -56,10 +57,17 @@ note_name(void *arg, const struct store_object *object, struct error *err)
 }
 
 int
-object_list(struct store *store, const char *prefix, size_t max, struct object_list *out, struct error *err)
+object_list_surveyed(const struct survey *survey, struct store *store, const char *prefix, size_t max,
+    struct object_list *out, struct error *err)
 {
 	*out = (struct object_list){.prefix_len = strlen(prefix), .max = max};
-	return store_list(store, prefix, note_name, out, err);
+	return survey_list(survey, store, prefix, note_name, out, err);
+}
+
+int
+object_list(struct store *store, const char *prefix, size_t max, struct object_list *out, struct error *err)
+{
+	return object_list_surveyed(NULL, store, prefix, max, out, err);
 }
 
 void

@@ -5,6 +5,7 @@
 
 struct error;
 struct store;
+struct survey;
 
 /*
  * Small objects of a repository that must not get lost: descriptor, slots, keys, manifests.
@@ -25,6 +26,8 @@ struct object_list {
 };
 /* ERR_CORRUPT when there are more than max. */
 int object_list(struct store *, const char *prefix, size_t max, struct object_list *out, struct error *);
+int object_list_surveyed(
+    const struct survey *, struct store *, const char *prefix, size_t max, struct object_list *out, struct error *);
 void object_list_wipe(struct object_list *);
 
 #endif

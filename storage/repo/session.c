@@ -159,7 +159,8 @@ begin(struct session *s, struct error *err)
 		return r;
 	/* What the intent names is safe from garbage collection; only then it makes sense to look whether it is there.
 	 */
-	r = intents_put(s, err);
+	if (s->nothers > 0 && !s->others[0].merged)
+		r = intents_put(s, err);
 	if (r < 0)
 		return r;
 	r = adopt_open(s, err);
@@ -180,6 +181,7 @@ allocate(void)
 
 	if (s == NULL)
 		return NULL;
+	(void)pthread_mutex_init(&s->intent_lock, NULL);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -210,7 +212,7 @@ session_begin(const struct volume *volume, const struct volume_keys *keys, const
 	s->store = repo_store(volume->repo);
 	s->checkpoint_packs = CHECKPOINT_PACKS;
 	clock(&s->started.s, &s->started.ns);
-	s->checkpoint_s = s->started.s;
+	s->checkpoint_s = s->refreshed_s = s->started.s;
 	r = begin(s, err);
 	if (r < 0) {
 		session_free(s);
@@ -376,5 +378,6 @@ session_free(struct session *s)
 	session_key_wipe(&s->key);
 	(void)pthread_cond_destroy(&s->changed);
 	(void)pthread_mutex_destroy(&s->lock);
+	(void)pthread_mutex_destroy(&s->intent_lock);
 	free(s);
 }

@@ -59,13 +59,18 @@ struct session {
 	struct pack *checkpoint_pack;
 	struct sealer *checkpoint_sealer;
 
+	/* one intent is put at a time; taken before the lock below, never within it */
+	pthread_mutex_t intent_lock;
+	uint32_t intent_first; /* those with smaller numbers are gone; guarded by intent_lock */
+
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t changed;
 	bool ending, failed, ended;
 	unsigned running; /* threads */
 	uint32_t intent_next; /* number of the next intent */
-	uint32_t intent_last; /* number of the newest one that is stored */
-	int64_t refreshed_s; /* when it was stored */
+	bool announced; /* an intent is stored */
+	uint32_t intent_last; /* its number */
+	int64_t refreshed_s; /* when it was stored; until then, when the session began */
 	struct pack **buffers; /* all of them: nbuffers pointers, then the two below */
 	size_t nbuffers;
 	struct pack **spare;
@@ -119,9 +124,11 @@ uint32_t uploads_meta_stored(struct session *);
 
 /* Find the intents of other sessions. */
 int intents_find(struct session *, struct error *);
-/* Write the next intent; its predecessor is removed. */
+/* Write the next intent; its predecessors are removed. */
 int intents_put(struct session *, struct error *);
-/* The newest intent is there. */
+/* Write the first one unless there is one: before anything else is stored. */
+int intents_ensure(struct session *, struct error *);
+/* The newest intent is there, if one was written. */
 int intents_check(struct session *, struct error *);
 /* After a commit: remove the own ones, and those of adopted and merged sessions unless these seem alive. */
 void intents_remove(struct session *);

@@ -14,6 +14,7 @@
 #include "moment.h"
 #include "object.h"
 #include "repo.h"
+#include "survey.h"
 
 enum {
 	MANIFEST_NAME_SIZE = 96,
@@ -62,23 +63,31 @@ note_id(void *arg, const struct store_object *object, struct error *err)
 	return r;
 }
 
-int
-snapshot_ids(const struct volume *v, char (**out)[SNAPSHOT_ID_LEN + 1], size_t *out_count, struct error *err)
+static int
+list_ids(const struct volume *v, const struct survey *survey, struct id_list *out, struct error *err)
 {
 	char prefix[MANIFEST_NAME_SIZE];
-	struct id_list list = {NULL, 0, 0, 0};
 	int r;
 
 	manifest_prefix(v, prefix);
-	list.prefix_len = strlen(prefix);
+	*out = (struct id_list){.prefix_len = strlen(prefix)};
 	/* The array is never NULL, so that callers need not tell "none" apart. */
-	r = array_reserve(&list.ids, &list.capacity, 1, sizeof(list.ids[0]), err);
+	r = array_reserve(&out->ids, &out->capacity, 1, sizeof(out->ids[0]), err);
 	if (r == 0)
-		r = store_list(repo_store(v->repo), prefix, note_id, &list, err);
-	if (r < 0) {
-		free(list.ids);
+		r = survey_list(survey, repo_store(v->repo), prefix, note_id, out, err);
+	if (r < 0)
+		free(STEAL(out->ids));
+	return r < 0 ? r : 0;
+}
+
+int
+snapshot_ids(const struct volume *v, char (**out)[SNAPSHOT_ID_LEN + 1], size_t *out_count, struct error *err)
+{
+	struct id_list list;
+	int r = list_ids(v, NULL, &list, err);
+
+	if (r < 0)
 		return r;
-	}
 	*out = list.ids;
 	*out_count = list.count;
 	return 0;
@@ -223,14 +232,30 @@ snapshot_resolve(const struct volume *v, const char *spec, struct manifest *out,
 		    error_quote(quoted, sizeof(quoted), spec, strlen(spec)));
 	if (is_prefix && snapshot_id_valid(prefix))
 		return snapshot_load(v, prefix, out, err);
+	if (latest)
+		return snapshot_newest(v, NULL, out, err);
 	r = snapshot_ids(v, &ids, &count, err);
 	if (r < 0)
 		return r;
 	if (count == 0)
 		return error_set(err, ERR_NOT_FOUND, "volume %s has no snapshot", v->keys[0].name);
-	if (latest)
-		return snapshot_load(v, ids[count - 1], out, err);
 	return is_time ? resolve_time(v, ids, count, spec, out, err) : resolve_prefix(v, ids, count, prefix, out, err);
+}
+
+int
+snapshot_newest(const struct volume *v, const struct survey *survey, struct manifest *out, struct error *err)
+{
+	struct id_list list;
+	int r = list_ids(v, survey, &list, err);
+
+	if (r < 0)
+		return r;
+	if (list.count == 0)
+		r = error_set(err, ERR_NOT_FOUND, "volume %s has no snapshot", v->keys[0].name);
+	else
+		r = snapshot_load(v, list.ids[list.count - 1], out, err);
+	free(list.ids);
+	return r;
 }
 
 /* ---- committing ---- */

@@ -11,12 +11,12 @@
 #include "cleanup.h"
 #include "session_internal.h"
 
-enum { COMPARE_SIZE = 256 * 1024 };
+enum { COMPARE_SIZE = 4 * 1024 * 1024 };
 
 static int
 compare_stored(struct session *s, const char *key, const uint8_t *bytes, size_t len, struct error *err)
 {
-	CLEANUP_FREE uint8_t *there = malloc(COMPARE_SIZE);
+	CLEANUP_FREE uint8_t *there = malloc(MIN(len, (size_t)COMPARE_SIZE) + 1);
 	uint64_t size = 0;
 	int r;
 
@@ -87,6 +87,9 @@ uploads_store(struct session *s, const struct pack *pack, struct error *err)
 	char name[PACK_NAME_LEN];
 	int r;
 
+	r = intents_ensure(s, err);
+	if (r < 0)
+		return r;
 	pack_name(s->keys->volume, header->kind, s->key.session, header->seq, name);
 	r = put_pack(s, name, pack, header->kind, err);
 	if (r < 0)

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "object.h"
 #include "repo_internal.h"
+#include "survey.h"
 #include "volume.h"
 #include "volume_key.h"
 #include "wire.h"
@@ -214,14 +215,14 @@ create_or_mend(
 	return r < 0 ? r : 0;
 }
 
-int
-volume_open(struct repo *repo, const char *name, bool create, int64_t now_s, struct volume **out, struct error *err)
+/* ---- opening ---- */
+
+static int
+volume_new(struct repo *repo, const char *name, struct volume **out, struct error *err)
 {
 	CLEANUP(cleanup_volume_p) struct volume *v = NULL;
-	CLEANUP(volume_key_list_wipe) struct volume_key_list found = {NULL, 0};
-	int r;
+	int r = volume_name_check(name, err);
 
-	r = volume_name_check(name, err);
 	if (r < 0)
 		return r;
 	v = calloc(1, sizeof(*v));
@@ -232,7 +233,19 @@ volume_open(struct repo *repo, const char *name, bool create, int64_t now_s, str
 	if (r < 0)
 		return r;
 	hex_encode(v->id_hex, v->id, sizeof(v->id));
-	r = volume_key_find(repo, v->id, &found, err);
+	*out = STEAL(v);
+	return 0;
+}
+
+int
+volume_open(struct repo *repo, const char *name, bool create, int64_t now_s, struct volume **out, struct error *err)
+{
+	CLEANUP(cleanup_volume_p) struct volume *v = NULL;
+	CLEANUP(volume_key_list_wipe) struct volume_key_list found = {NULL, 0};
+	int r = volume_new(repo, name, &v, err);
+
+	if (r == 0)
+		r = volume_key_find(repo, v->id, &found, err);
 	if (r < 0)
 		return r;
 	r = load_keys(v, &found, err);
@@ -243,6 +256,40 @@ volume_open(struct repo *repo, const char *name, bool create, int64_t now_s, str
 	if (r < 0)
 		return error_prefix(err, "volume %s", name);
 	*out = STEAL(v);
+	return 0;
+}
+
+static void
+cleanup_survey_p(struct survey **s)
+{
+	survey_free(*s);
+}
+
+int
+volume_glance(struct repo *repo, const char *name, struct volume **out, struct survey **out_survey, struct error *err)
+{
+	CLEANUP(cleanup_volume_p) struct volume *v = NULL;
+	CLEANUP(cleanup_survey_p) struct survey *survey = NULL;
+	CLEANUP(volume_key_list_wipe) struct volume_key_list found = {NULL, 0};
+	char prefix[VOLUME_KEY_PLACE_SIZE];
+	int r = volume_new(repo, name, &v, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(prefix, sizeof(prefix), "v/%s/", v->id_hex);
+	r = survey_new(repo_store(repo), prefix, &survey, err);
+	if (r == 0)
+		r = volume_key_find_main(repo, v->id, survey, &found, err);
+	if (r == 0)
+		r = load_keys(v, &found, err);
+	if (r == 0)
+		return error_set(err, ERR_NOT_FOUND, "volume %s does not exist", name);
+	if (r > 0 && v->nkeys < found.count)
+		r = error_set(err, ERR_CORRUPT, "%zu of its %zu keys do not open", found.count - v->nkeys, found.count);
+	if (r < 0)
+		return error_prefix(err, "volume %s", name);
+	*out = STEAL(v);
+	*out_survey = STEAL(survey);
 	return 0;
 }
 

@@ -60,7 +60,7 @@ half_tell(const struct half *h, const struct half *other, volume_bad_key_fn *bad
 		    "either");
 	else
 		(void)snprintf(e.msg + strlen(e.msg), sizeof(e.msg) - strlen(e.msg),
-		    "; %s, the other copy, still works, and the next export of the volume %s", other->key,
+		    "; %s, the other copy, still works, and the next export that stores something %s", other->key,
 		    h->r == ERR_UNSUPPORTED ? "leaves this one alone" : "makes this one again");
 	bad(arg, h->key, &e);
 }
@@ -85,7 +85,7 @@ check_key(struct repo *repo, const struct volume_key_name *name, volume_bad_key_
 	(void)error_set(&e, ERR_CORRUPT,
 	    "this copy of the volume's key is not the same as %s, which is the one in use, although both are signed: "
 	    "when all "
-	    "snapshots verify, remove this one, and the next export of the volume makes it again",
+	    "snapshots verify, remove this one, and the next export that stores something makes it again",
 	    main.key);
 	bad(arg, copy.key, &e);
 	return 0;

@@ -72,37 +72,48 @@ note_found(struct volume_key_list *l, const struct volume_key_name *name, enum v
 	l->list[i].at[place] = true;
 }
 
+/* Add what lies in one place. */
+static int
+find_in(struct repo *repo, const uint8_t volume[VOLUME_ID_LEN], enum volume_key_place place,
+    const struct survey *survey, struct volume_key_list *out, struct error *err)
+{
+	CLEANUP(object_list_wipe) struct object_list found = {0};
+	char hex[2 * VOLUME_ID_LEN + 1], prefix[VOLUME_KEY_PLACE_SIZE];
+	struct volume_key_name name;
+	void *list;
+	int r;
+
+	hex_encode(hex, volume, VOLUME_ID_LEN);
+	(void)snprintf(prefix, sizeof(prefix), place == VOLUME_KEY_MAIN ? "v/%s/k/" : VOLUME_KEY_COPIES "%s-", hex);
+	r = object_list_surveyed(survey, repo_store(repo), prefix, KEYS_MAX, &found, err);
+	if (r < 0)
+		return r;
+	list = realloc(out->list, (out->count + found.count + 1) * sizeof(out->list[0]));
+	if (list == NULL)
+		return error_nomem(err);
+	out->list = list;
+	memset(&name, 0, sizeof(name));
+	memcpy(name.volume, volume, sizeof(name.volume));
+	for (size_t i = 0; i < found.count; i++)
+		if (volume_key_parse_main(found.names[i], &name))
+			note_found(out, &name, place);
+	return 0;
+}
+
+int
+volume_key_find_main(struct repo *repo, const uint8_t volume[VOLUME_ID_LEN], const struct survey *survey,
+    struct volume_key_list *out, struct error *err)
+{
+	*out = (struct volume_key_list){NULL, 0};
+	return find_in(repo, volume, VOLUME_KEY_MAIN, survey, out, err);
+}
+
 int
 volume_key_find(struct repo *repo, const uint8_t volume[VOLUME_ID_LEN], struct volume_key_list *out, struct error *err)
 {
-	CLEANUP(object_list_wipe) struct object_list mains = {0}, copies = {0};
-	struct object_list *const found[] = {[VOLUME_KEY_MAIN] = &mains, [VOLUME_KEY_COPY] = &copies};
-	char hex[2 * VOLUME_ID_LEN + 1], prefix[VOLUME_KEY_PLACE_SIZE];
-	struct volume_key_name name;
+	int r = volume_key_find_main(repo, volume, NULL, out, err);
 
-	*out = (struct volume_key_list){NULL, 0};
-	hex_encode(hex, volume, VOLUME_ID_LEN);
-	for (enum volume_key_place place = VOLUME_KEY_MAIN; place <= VOLUME_KEY_COPY; place++) {
-		int r;
-
-		(void)snprintf(
-		    prefix, sizeof(prefix), place == VOLUME_KEY_MAIN ? "v/%s/k/" : VOLUME_KEY_COPIES "%s-", hex);
-		r = object_list(repo_store(repo), prefix, KEYS_MAX, found[place], err);
-		if (r < 0)
-			return r;
-	}
-	out->list = calloc(mains.count + copies.count + 1, sizeof(out->list[0]));
-	if (out->list == NULL)
-		return error_nomem(err);
-	memset(&name, 0, sizeof(name));
-	memcpy(name.volume, volume, sizeof(name.volume));
-	for (enum volume_key_place place = VOLUME_KEY_MAIN; place <= VOLUME_KEY_COPY; place++) {
-		for (size_t i = 0; i < found[place]->count; i++) {
-			if (volume_key_parse_main(found[place]->names[i], &name))
-				note_found(out, &name, place);
-		}
-	}
-	return 0;
+	return r < 0 ? r : find_in(repo, volume, VOLUME_KEY_COPY, NULL, out, err);
 }
 
 void

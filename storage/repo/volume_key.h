@@ -10,6 +10,7 @@
 
 struct buf;
 struct error;
+struct survey;
 
 /*
  * Where a volume's key objects lie: each one below v/<volume>/k/, and a copy below volumes/, whose names tell which
@@ -42,6 +43,9 @@ struct volume_key_list {
 	size_t count;
 };
 int volume_key_find(struct repo *, const uint8_t volume[VOLUME_ID_LEN], struct volume_key_list *out, struct error *);
+/* Only those below v/, from a survey of the volume (may be NULL). */
+int volume_key_find_main(struct repo *, const uint8_t volume[VOLUME_ID_LEN], const struct survey *,
+    struct volume_key_list *out, struct error *);
 void volume_key_list_wipe(struct volume_key_list *);
 
 /* Damage, as opposed to a store that does not answer. */
