@@ -77,7 +77,7 @@ stage_tsan() {
 	build "$WORK/tsan" --enable-sanitizer=thread CC=gcc CFLAGS='-O1 -g'
 	result "thread sanitizer" $? "$WORK/tsan/build.log"
 	make_check "unit tests, threads" "$WORK/tsan" \
-	    TESTS='tests/test_queue tests/test_store tests/test_session tests/test_dedup tests/test_catalog_reader tests/test_target'
+	    TESTS='tests/test_queue tests/test_store tests/test_session tests/test_dedup tests/test_catalog_reader tests/test_target tests/test_target_file tests/test_target_folder tests/test_target_hostile tests/test_target_link'
 	SNAPFERRY="$WORK/tsan/snapferry" E2E_TOOLS="$WORK/tsan/tests/e2e" timeout 600 "$TOP/tests/e2e/e2e_roundtrip.sh" \
 	    >"$WORK/tsan/e2e.log" 2>&1
 	result "round trips, threads" $? "$WORK/tsan/e2e.log"

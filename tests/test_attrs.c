@@ -15,6 +15,7 @@
 #include "attrs.h"
 #include "buf.h"
 #include "check.h"
+#include "scratch.h"
 #include "cleanup.h"
 
 #define NOBODY 65534u
@@ -462,12 +463,10 @@ int
 main(void)
 {
 	static const char *const names[] = {"read", "large", "link", "race", "from", "to", "fifo", "hostile", "mine"};
-	const char *tmp = getenv("TMPDIR");
 	CLEANUP_CLOSE int fd = -1;
 
 	(void)alarm(60);
-	(void)snprintf(folder, sizeof folder, "%s/test_attrs.XXXXXX", tmp != NULL ? tmp : "/tmp");
-	CHECK(mkdtemp(folder) != NULL);
+	scratch_make(folder, sizeof folder, "test_attrs");
 	CHECK(chmod(folder, 0711) == 0);
 	folder_fd = open(folder, O_RDONLY | O_DIRECTORY);
 	CHECK(folder_fd >= 0);

@@ -311,8 +311,7 @@ run_round(struct model *m, unsigned rarity, bool segment, struct dedup *dedup)
 	struct error err;
 	size_t entries, same = 0;
 
-	CHECK_OK(job_new(&r.job, &err), &err);
-	CHECK_OK(session_begin(m->w.volume, m->w.keys, m->base, &options, world_clock, r.job, &r.s, &err), &err);
+	world_session(&m->w, m->base, &options, &r.job, &r.s);
 	CHECK_OK(packer_new(r.s, 'p', 1, &r.packer, &err), &err);
 	CHECK_OK(catalog_writer_new(r.s, m->w.keys, m->base, dedup, &r.writer, &err), &err);
 	mutate(m, &r, rarity);
@@ -394,9 +393,7 @@ test_huge_entry(void)
 	uint64_t random = 3;
 
 	large.pack_size = 16 * 1024 * 1024;
-	world_open(&w);
-	CHECK_OK(job_new(&r.job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &large, world_clock, r.job, &r.s, &err), &err);
+	world_begin(&w, &large, &r.job, &r.s);
 	CHECK_OK(catalog_writer_new(r.s, w.keys, NULL, NULL, &r.writer, &err), &err);
 	CHECK_OK(packer_new(r.s, 'p', 1, &r.packer, &err), &err);
 	CHECK_OK(catalog_writer_add(r.writer, &e, &err), &err);
@@ -474,9 +471,7 @@ test_huge_entry(void)
 	snapshot_free(snap);
 	catalog_writer_free(r.writer);
 	packer_free(r.packer);
-	session_free(r.s);
-	job_free(r.job);
-	world_close(&w);
+	world_end(&w, r.job, r.s);
 }
 
 /* What is a minute old is handed over, so that a killed export does not lose it. */
@@ -491,9 +486,7 @@ test_flush(void)
 	struct error err;
 	bool same;
 
-	world_open(&w);
-	CHECK_OK(job_new(&r.job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, r.job, &r.s, &err), &err);
+	world_begin(&w, &options, &r.job, &r.s);
 	CHECK_OK(catalog_writer_new(r.s, w.keys, NULL, NULL, &r.writer, &err), &err);
 	CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &ref, &same, &err), &err);
 	CHECK_OK(session_drain(r.s, &err), &err);
@@ -503,9 +496,7 @@ test_flush(void)
 	CHECK_OK(session_drain(r.s, &err), &err);
 	CHECK_INT(world_count(&w, "m"), 1);
 	catalog_writer_free(r.writer);
-	session_free(r.s);
-	job_free(r.job);
-	world_close(&w);
+	world_end(&w, r.job, r.s);
 }
 
 /* A pack that was full has gone by itself: the minute is that of the next one. */
@@ -519,9 +510,7 @@ test_flush_after_full(void)
 	struct error err;
 	bool same;
 
-	world_open(&w);
-	CHECK_OK(job_new(&r.job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, r.job, &r.s, &err), &err);
+	world_begin(&w, &options, &r.job, &r.s);
 	CHECK_OK(catalog_writer_new(r.s, w.keys, NULL, NULL, &r.writer, &err), &err);
 	CHECK_OK(catalog_writer_segment(r.writer, &hole, 1, NULL, &first, &same, &err), &err);
 	atomic_fetch_add(&world_now, 59);
@@ -539,9 +528,7 @@ test_flush_after_full(void)
 	CHECK_OK(session_drain(r.s, &err), &err);
 	CHECK_INT(world_count(&w, "m"), 2);
 	catalog_writer_free(r.writer);
-	session_free(r.s);
-	job_free(r.job);
-	world_close(&w);
+	world_end(&w, r.job, r.s);
 }
 
 int

@@ -54,8 +54,7 @@ run_begin(struct run *r, struct world *w, const struct snapshot *base, struct de
 
 	r->w = w;
 	r->random = random;
-	CHECK_OK(job_new(&r->job, &err), &err);
-	CHECK_OK(session_begin(w->volume, w->keys, base, &options, world_clock, r->job, &r->s, &err), &err);
+	world_session(w, base, &options, &r->job, &r->s);
 	CHECK_OK(packer_new(r->s, 'p', 1, &r->packer, &err), &err);
 	CHECK_OK(catalog_writer_new(r->s, w->keys, base, dedup, &r->writer, &err), &err);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "scratch.h"
 #include "cleanup.h"
 #include "../exporter/device_internal.h"
 
@@ -329,11 +330,9 @@ int
 main(void)
 {
 	static const char *const names[] = {"image", "fifo", "sparse", "new", "nothing", "old", "disk"};
-	const char *tmp = getenv("TMPDIR");
 
 	(void)alarm(60);
-	(void)snprintf(base, sizeof base, "%s/test_device.XXXXXX", tmp != NULL ? tmp : "/tmp");
-	CHECK(mkdtemp(base) != NULL);
+	scratch_make(base, sizeof base, "test_device");
 	test_source();
 	test_fresh_image();
 	test_old_image();

@@ -272,7 +272,7 @@ test_kinds(void)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		if (cases[i].root && geteuid() != 0)
 			continue;
-		flow_remove(f.source);
+		scratch_remove(f.source);
 		flow_new_repo(&f);
 		flow_make_tree(f.source);
 		if (geteuid() == 0)
@@ -300,13 +300,13 @@ test_subtrees(void)
 {
 	struct sides s = {.count = 0};
 
-	flow_remove(f.source);
+	scratch_remove(f.source);
 	flow_new_repo(&f);
 	CHECK(mkdir(f.source, 0700) == 0 && mkdir(src("b"), 0700) == 0);
 	flow_write(src("b/x"), 1, 10);
 	set_mtime("", 1);
 	must_export(MODE_FILE);
-	flow_remove(src("b"));
+	scratch_remove(src("b"));
 	CHECK(mkdir(src("a"), 0700) == 0 && mkdir(src("b.c"), 0700) == 0);
 	flow_write(src("a/y"), 1, 10);
 	flow_write(src("b.c/z"), 1, 10);
@@ -344,7 +344,7 @@ test_device(void)
 	char want[128];
 	struct sides s = {.count = 0};
 
-	flow_remove(f.source);
+	scratch_remove(f.source);
 	flow_new_repo(&f);
 	flow_write(f.source, 9, 8 * BLOCK);
 	CHECK(truncate(f.source, 16 * BLOCK) == 0);

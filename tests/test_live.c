@@ -26,7 +26,7 @@ static void (*on_read)(const char *path);
 bool
 __wrap_source_unchanged(int fd, const struct entry *e, dev_t root_dev)
 {
-	char path[128];
+	char path[512];
 
 	if (on_read != NULL) {
 		(void)snprintf(path, sizeof path, "%s/%.*s", f.source, (int)e->path_len, e->path);
@@ -64,9 +64,7 @@ dst(const char *name)
 static void
 fresh(void)
 {
-	flow_remove(f.source);
-	flow_remove(f.target);
-	flow_new_repo(&f);
+	flow_fresh(&f);
 	CHECK(mkdir(f.source, 0700) == 0);
 }
 
@@ -85,11 +83,8 @@ export_with(int (*hook)(const char *), struct export_options *o, uint64_t warnin
 static void
 import(void)
 {
-	struct error err;
-
-	flow_remove(f.target);
-	CHECK_OK(flow_import(&f, NULL, f.target, false, NULL, &err), &err);
-	CHECK_INT(f.warnings, 0);
+	scratch_remove(f.target);
+	flow_must_import(&f, NULL);
 }
 
 /* What happens to names in the source's folder leaves no trace at it. */

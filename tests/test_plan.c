@@ -264,6 +264,41 @@ test_full(void)
 	queue_free(q, NULL);
 }
 
+/* Frames of a hostile catalog may overlap: ranges stay as short as their buffers are all the same. */
+static void
+test_overlapping_frames(void)
+{
+	enum { COUNT = 40, CLEN = 4 * 1024 * 1024, STEP = 1024 * 1024 };
+	struct window *w;
+	struct queue *ranges, *home;
+	struct range *r;
+	size_t wants = 0;
+
+	CHECK_OK(queue_new(1, 1, &home, &err), &err);
+	CHECK_OK(window_new(home, &w, &err), &err);
+	CHECK(queue_push(home, w));
+	CHECK_OK(window_take(home, &w, &err), &err);
+	CHECK_OK(queue_new(COUNT, 1, &ranges, &err), &err);
+	for (uint32_t i = 0; i < COUNT; i++)
+		w->wants[w->count++] = (struct want){
+		    .frame = {.type = FRAME_DATA, .offset = (COUNT - i) * STEP, .clen = CLEN, .plen = CLEN}, .len = 1};
+	CHECK(window_send(w, ranges, &err));
+	queue_close(ranges);
+	while ((r = queue_pop(ranges)) != NULL) {
+		CHECK(r->len <= CLEN);
+		for (size_t i = 0; i < r->count; i++)
+			CHECK(r->wants[i].frame.offset >= r->offset &&
+			      r->wants[i].frame.offset - r->offset + CLEN <= r->len);
+		wants += r->count;
+		range_free(r);
+	}
+	CHECK_INT(wants, COUNT);
+	queue_free(ranges, NULL);
+	CHECK((w = queue_pop(home)) != NULL);
+	window_free(w);
+	queue_free(home, NULL);
+}
+
 int
 main(void)
 {
@@ -273,5 +308,6 @@ main(void)
 	test_property(true);
 	test_abort();
 	test_full();
+	test_overlapping_frames();
 	return 0;
 }

@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "scratch.h"
 #include "cleanup.h"
 
 #define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
-static char base[] = "/tmp/test_secrets.XXXXXX";
-static char path[100], other[100];
+static char base[256];
+static char path[300], other[300];
 static struct secret found[SECRETS_MAX];
 static size_t count;
 static struct error err;
@@ -286,7 +287,7 @@ main(void)
 	int null;
 
 	(void)alarm(60);
-	CHECK(mkdtemp(base) != NULL);
+	scratch_make(base, sizeof base, "test_secrets");
 	(void)snprintf(path, sizeof(path), "%s/secret", base);
 	(void)snprintf(other, sizeof(other), "%s/other", base);
 	memset(long_line, 'x', sizeof(long_line) - 1);

@@ -79,9 +79,7 @@ test_round_trip(void)
 	struct job *job;
 	struct error err;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	session_on_stored(s, count_stored, &packs);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	for (size_t i = 0; i < N; i++)
@@ -98,9 +96,7 @@ test_round_trip(void)
 	packer_free(p);
 	session_end(s, true);
 	CHECK_OK(job_wait(job, &err), &err);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 struct writer {
@@ -177,9 +173,7 @@ test_packlist(void)
 	char name[PACK_NAME_LEN];
 	uint64_t size;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	for (size_t i = 0; i < COUNT_OF(stored); i++)
 		CHECK_OK(add_one(p, i, &stored[i], &err), &err);
@@ -198,9 +192,7 @@ test_packlist(void)
 	CHECK_INT(found.live, FRAME_SIZE);
 	packlist_free(list);
 	packer_free(p);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* ---- failure ---- */
@@ -218,9 +210,7 @@ test_upload_fails(void)
 	struct error err;
 	int r = 0;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	store_fault_fail(w.store, &plan);
 	for (size_t i = 0; r == 0 && i < 1000; i++)
@@ -247,9 +237,7 @@ test_job_fails(bool session_first)
 	struct job *job;
 	struct error err;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	CHECK_OK(add_one(p, 1, &one, &err), &err);
 	(void)error_set(&err, ERR_DENIED, "elsewhere");
@@ -379,9 +367,7 @@ test_lost_answer(bool same)
 	struct job *job;
 	struct error err;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	CHECK_OK(add_one(p, 1, &one, &err), &err);
 	if (same) {
@@ -398,9 +384,7 @@ test_lost_answer(bool same)
 		CHECK_INT(session_drain(s, &err), ERR_CORRUPT);
 	}
 	packer_free(p);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* ---- intents ---- */
@@ -422,16 +406,6 @@ last_intent(const struct world *w, char out[160])
 	out[0] = '\0';
 	(void)snprintf(prefix, sizeof(prefix), "v/%s/i/", w->volume->id_hex);
 	CHECK_OK(store_list(w->store, prefix, remove_object, out, &err), &err);
-}
-
-/* A session with its job. */
-static void
-begin_session(const struct world *w, struct job **job, struct session **s)
-{
-	struct error err;
-
-	CHECK_OK(job_new(job, &err), &err);
-	CHECK_OK(session_begin(w->volume, w->keys, NULL, &options, world_clock, *job, s, &err), &err);
 }
 
 static int
@@ -463,16 +437,14 @@ test_no_intent(void)
 
 	world_open(&w);
 	calls = store_fault_count(w.store, STORE_FAULT_ANY);
-	begin_session(&w, &job, &s);
+	world_session(&w, NULL, &options, &job, &s);
 	atomic_fetch_add(&world_now, 290);
 	CHECK_OK(session_drain(s, &err), &err);
 	CHECK_OK(session_check(s, &err), &err);
 	session_end(s, true);
 	CHECK_INT(store_fault_count(w.store, STORE_FAULT_ANY) - calls, 1);
 	CHECK_INT(world_count(&w, "i"), 0);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* The intent is durable before the first pack is put, and without it none is. */
@@ -486,15 +458,12 @@ test_intent_first(void)
 		struct job *job;
 		struct error err;
 
-		world_open(&w);
-		begin_session(&w, &job, &s);
+		world_begin(&w, &options, &job, &s);
 		store_fault_fail(w.store, &plan);
 		CHECK_INT(store_one(s, &err), ERR_UNAVAILABLE);
 		CHECK_INT(world_count(&w, "i"), nth - 1);
 		CHECK_INT(world_count(&w, "p"), 0);
-		session_free(s);
-		job_free(job);
-		world_close(&w);
+		world_end(&w, job, s);
 	}
 }
 
@@ -507,8 +476,7 @@ test_intents(void)
 	struct job *job;
 	struct error err;
 
-	world_open(&w);
-	begin_session(&w, &job, &s);
+	world_begin(&w, &options, &job, &s);
 	CHECK_INT(world_count(&w, "i"), 0);
 	/* Once it lasts for a while, a session announces itself; and now and then again. */
 	for (first[0] = '\0'; strstr(first, "00000002.json") == NULL; memcpy(first, now, sizeof(first))) {
@@ -525,7 +493,7 @@ test_intents(void)
 	job_free(job);
 
 	/* Without a commit it stays. */
-	begin_session(&w, &job, &s);
+	world_session(&w, NULL, &options, &job, &s);
 	CHECK_OK(store_one(s, &err), &err);
 	session_end(s, false);
 	CHECK_INT(world_count(&w, "i"), 1);
@@ -533,9 +501,7 @@ test_intents(void)
 	last_intent(&w, now);
 	CHECK_OK(store_remove(w.store, now, &err), &err);
 	CHECK_INT(session_check(s, &err), ERR_UNAVAILABLE);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* The answers to some puts and removals are lost: in the end none of the own intents is left. */
@@ -549,8 +515,7 @@ test_intents_lost(unsigned ops)
 	struct error err;
 	char before[160], now[160];
 
-	world_open(&w);
-	begin_session(&w, &job, &s);
+	world_begin(&w, &options, &job, &s);
 	CHECK_OK(store_one(s, &err), &err);
 	store_fault_fail(w.store, &plan);
 	last_intent(&w, before);
@@ -565,9 +530,7 @@ test_intents_lost(unsigned ops)
 	session_end(s, true);
 	last_intent(&w, now);
 	CHECK_STR(now, "");
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* announced: there was a first intent, long ago. */
@@ -581,9 +544,7 @@ test_refresh_fails(bool announced)
 	struct job *job;
 	struct error err;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	if (announced)
 		CHECK_OK(store_one(s, &err), &err);
 	store_fault_fail(w.store, &plan);
@@ -599,9 +560,7 @@ test_refresh_fails(bool announced)
 	CHECK_INT(session_check(s, &err), ERR_UNAVAILABLE);
 	CHECK_INT(job_wait(job, &err), ERR_UNAVAILABLE);
 	CHECK(strstr(err.msg, "12 hours") != NULL);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* ---- adoption ---- */
@@ -645,9 +604,7 @@ test_adoption(unsigned every, size_t durable, int lost)
 	struct error err;
 	size_t n;
 
-	world_open(&w);
-	CHECK_OK(job_new(&job, &err), &err);
-	CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+	world_begin(&w, &options, &job, &s);
 	session_checkpoint_every(s, every == 0 ? UINT32_MAX : every);
 	CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 	for (size_t i = 0; i < durable; i++)
@@ -686,9 +643,7 @@ test_adoption(unsigned every, size_t durable, int lost)
 	atomic_fetch_add(&world_now, 700);
 	session_end(s, true);
 	CHECK_INT(world_count(&w, "i"), 0);
-	session_free(s);
-	job_free(job);
-	world_close(&w);
+	world_end(&w, job, s);
 }
 
 /* Bytes of a dead session's packs are turned around: never a wrong frame, never a failure. */
@@ -705,9 +660,7 @@ test_damaged_adoption(void)
 		struct job *job;
 		struct error err;
 
-		world_open(&w);
-		CHECK_OK(job_new(&job, &err), &err);
-		CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
+		world_begin(&w, &options, &job, &s);
 		CHECK_OK(packer_new(s, 'p', 1, &p, &err), &err);
 		for (x.count = 0; x.count < COUNT_OF(stored); x.count++)
 			CHECK_OK(add_one(p, x.count, &stored[x.count], &err), &err);
@@ -718,9 +671,7 @@ test_damaged_adoption(void)
 		store_fault_flip(w.store, nth, (size_t)nth * 37, 0x40);
 		CHECK_OK(session_begin(w.volume, w.keys, NULL, &options, world_clock, job, &s, &err), &err);
 		CHECK_OK(session_each_adopted(s, see_frame, &x, &err), &err);
-		session_free(s);
-		job_free(job);
-		world_close(&w);
+		world_end(&w, job, s);
 	}
 }
 

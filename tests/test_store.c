@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -25,6 +24,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "job.h"
+#include "scratch.h"
 #include "store.h"
 #include "store_fault.h"
 
@@ -675,30 +675,6 @@ read_only_folder(void)
 	store_free(s);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
-{
-	(void)st;
-	(void)type;
-	(void)place;
-	return remove(path);
-}
-
-static void
-make_base(void)
-{
-	const char *parent = getenv("TMPDIR");
-
-	(void)snprintf(base, sizeof(base), "%s/store.XXXXXX", parent != NULL ? parent : "/tmp");
-	CHECK(mkdtemp(base) != NULL);
-}
-
-static void
-remove_base(void)
-{
-	CHECK(nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
-}
-
 /* Run a test in a child and a folder of its own; what the machine does not allow is said and passed over. */
 static void
 in_child(const char *name, void (*test)(void))
@@ -706,7 +682,7 @@ in_child(const char *name, void (*test)(void))
 	int status;
 	pid_t pid;
 
-	make_base();
+	scratch_make(base, sizeof base, "store");
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
@@ -718,13 +694,8 @@ in_child(const char *name, void (*test)(void))
 	CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
 	if (WEXITSTATUS(status) == 77)
 		fprintf(stderr, "%s: not possible here\n", name);
-	if (geteuid() != 0) {
-		char path[PATH_SIZE];
-
-		path_of(path, "readonly/v");
-		(void)chmod(path, 0700);
-	}
-	remove_base();
+	scratch_remove(base);
+	CHECK(access(base, F_OK) < 0);
 }
 
 int

@@ -304,7 +304,7 @@ check_after(size_t i, unsigned long nth)
 	if (flows[i].imports) {
 		MUST(flow_import(&f, NULL, f.target, true, NULL, &err) == 0);
 		MUST(flow_same(f.source, f.target));
-		flow_remove(f.target);
+		scratch_remove(f.target);
 	}
 }
 

@@ -170,7 +170,7 @@ import_fails_at(size_t way, uint64_t nth)
 		CHECK_OK(flow_import_with(&f, NULL, &o, NULL, &err), &err);
 	MUST(f.warnings == 0);
 	MUST(flow_same(f.source, f.target));
-	flow_remove(f.target);
+	scratch_remove(f.target);
 	return happened;
 }
 
@@ -250,7 +250,7 @@ damaged_import(size_t place, uint64_t nth)
 		CHECK_OK(flow_import_with(&f, NULL, &o, NULL, &err), &err);
 	}
 	MUST(flow_same(f.source, f.target));
-	flow_remove(f.target);
+	scratch_remove(f.target);
 	return happened;
 }
 

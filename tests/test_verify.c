@@ -107,7 +107,7 @@ verify(unsigned level, double sample, unsigned threads)
 	struct verify_options o = {.level = level, .sample = sample, .day = 20000, .threads = threads};
 	struct report_options ro = {.command = "test", .json = true, .quiet = true};
 	struct verify_result result = {0};
-	char path[128];
+	char path[300];
 	struct report *report;
 	struct volume *v;
 	struct error err;
@@ -238,7 +238,7 @@ static const struct {
 static void
 make_two(void)
 {
-	flow_remove(f.source);
+	scratch_remove(f.source);
 	flow_new_repo(&f);
 	flow_make_tree(f.source);
 	must_export(NULL);
@@ -309,7 +309,7 @@ test_names(void)
 	char first[256], second[256], part[64];
 	struct manifest m, n;
 
-	flow_remove(f.source);
+	scratch_remove(f.source);
 	flow_new_repo(&f);
 	flow_make_small_tree(f.source, true);
 	must_export(&m);
@@ -356,7 +356,7 @@ test_many_names(void)
 	enum { FILES = 6000, SNAPSHOTS = 3 };
 	char name[64], key[256];
 
-	flow_remove(f.source);
+	scratch_remove(f.source);
 	flow_new_repo(&f);
 	CHECK(mkdir(f.source, 0700) == 0);
 	for (unsigned i = 0; i < FILES; i++) {

@@ -32,16 +32,34 @@ world_clock(int64_t *s, uint32_t *ns)
 	*ns = 0;
 }
 
+/* A store in memory below one that can be told to fail. */
 static inline void
-world_open(struct world *w)
+world_new_store(struct store **out)
 {
-	struct secret secret = {SECRET_PASSPHRASE, 4, "test"};
 	struct store *mem;
 	struct error err;
 
 	CHECK_OK(store_mem_open(&mem, &err), &err);
-	CHECK_OK(store_fault_new(mem, &w->store, &err), &err);
-	CHECK_OK(repo_init(w->store, &secret, "test", 10, 1700000000, &w->repo, &err), &err);
+	CHECK_OK(store_fault_new(mem, out, &err), &err);
+}
+
+/* A repository in such a store. */
+static inline void
+world_new_repo(struct store **store, struct repo **repo)
+{
+	struct secret secret = {SECRET_PASSPHRASE, 4, "test"};
+	struct error err;
+
+	world_new_store(store);
+	CHECK_OK(repo_init(*store, &secret, "test", 10, 1700000000, repo, &err), &err);
+}
+
+static inline void
+world_open(struct world *w)
+{
+	struct error err;
+
+	world_new_repo(&w->store, &w->repo);
 	CHECK_OK(volume_open(w->repo, "data/pg-0", true, 1700000000, &w->volume, &err), &err);
 	w->keys = &w->volume->keys[0];
 }
@@ -51,6 +69,33 @@ world_close(struct world *w)
 {
 	volume_free(w->volume);
 	repo_free(w->repo);
+}
+
+/* A session of the volume, and the job that it belongs to. */
+static inline void
+world_session(const struct world *w, const struct snapshot *base, const struct session_options *options,
+    struct job **job, struct session **s)
+{
+	struct error err;
+
+	CHECK_OK(job_new(job, &err), &err);
+	CHECK_OK(session_begin(w->volume, w->keys, base, options, world_clock, *job, s, &err), &err);
+}
+
+/* The same in a new world; world_end() ends all. */
+static inline void
+world_begin(struct world *w, const struct session_options *options, struct job **job, struct session **s)
+{
+	world_open(w);
+	world_session(w, NULL, options, job, s);
+}
+
+static inline void
+world_end(struct world *w, struct job *job, struct session *s)
+{
+	session_free(s);
+	job_free(job);
+	world_close(w);
 }
 
 static inline int

@@ -256,3 +256,110 @@ pass_uncertainty() {
 		sleep 0.2
 	done
 }
+
+# Files and folders with a few names that occur often.
+small_tree() {
+	mkdir -p "$1/keep/sub/deep" "$1/cache/y" "$1/other/cache" "$1/logs"
+	local name
+	for name in keep/a.txt keep/b.log keep/cache keep/sub/c.log keep/sub/deep/d.txt cache/x cache/y/z logs/1.log other/cache/q top.txt; do
+		echo "this is $name" >"$1/$name"
+	done
+	chmod 0711 "$1/keep"
+	chmod 0700 "$1/keep/sub"
+	find "$1" -depth -exec touch -h -d '2020-02-02 02:02:02.020202020' {} +
+}
+
+# A repository with the volumes big (of $T/big: everything that a file can be) and sel (of $T/sel: the tree above), which has a parent.
+two_volumes() {
+	new_repository
+	mktree --small "$T/big"
+	export_tree 0 big "$T/big"
+	small_tree "$T/sel"
+	export_tree 0 sel "$T/sel" --exclude logs
+	export_tree 0 sel "$T/sel"
+}
+
+# All names below a folder, sorted, in one line.
+names() {
+	(cd "$1" && find . -mindepth 1 -printf '%P\n' | sort | tr '\n' ' ')
+}
+
+# Everything about the files below a folder, contents included.
+fingerprint() {
+	(cd "$1" && find . -printf '%p %y %m %s %T@ %i\n' | sort && find . -type f -exec sha256sum {} + | sort) | sha256sum
+}
+
+noise() {
+	python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(int(sys.argv[2])).randbytes(int(sys.argv[1])))' "$@"
+}
+
+# What the last command printed is JSON Lines: json MESSAGE [KIND...], kinds of messages that must be there.
+json() {
+	checks=$((checks + 1))
+	if [ -s "$T/err" ]; then
+		failed "$1: something on standard error, too"
+		tail_of_output
+		return
+	fi
+	python3 - "$T/out" "$status" "${@:2}" >"$T/judged" 2>&1 <<-'EOP' || {
+		import json, sys
+		known = {"status", "warning", "note", "error", "summary", "snapshot", "entry", "change", "damage"}
+		def unique(pairs):
+		    assert len({k for k, _ in pairs}) == len(pairs), "a key twice"
+		    return dict(pairs)
+		def never(text):
+		    raise ValueError(text + " is no JSON")
+		data = open(sys.argv[1], "rb").read()
+		assert data.endswith(b"\n"), "the last line is not ended"
+		lines = [json.loads(l.decode(), object_pairs_hook=unique, parse_constant=never) for l in data[:-1].split(b"\n")]
+		kinds = [l["message_type"] for l in lines]
+		assert not set(kinds) - known, "unknown kinds: %s" % (set(kinds) - known)
+		assert not set(sys.argv[3:]) - set(kinds), "missing kinds, there are only %s" % set(kinds)
+		status = int(sys.argv[2])
+		if status in (0, 3):
+		    assert kinds[-1] == "summary" and kinds.count("summary") == 1 and "error" not in kinds, kinds[-3:]
+		else:
+		    assert kinds[-1] == "error" and kinds.count("error") == 1, kinds[-3:]
+		    assert lines[-1]["exit_status"] == status and lines[-1]["message"] and lines[-1]["code"], lines[-1]
+	EOP
+		failed "$1: not the JSON Lines that it should be"
+		tail -n 3 "$T/judged" | sed 's/^/    /'
+		tail_of_output
+	}
+}
+
+# What the last command said on standard error: exactly one line that matches.
+one_line() {
+	checks=$((checks + 1))
+	if [ "$(wc -l <"$T/err")" != 1 ] || ! grep -q -e "$2" "$T/err"; then
+		failed "$1"
+		tail_of_output
+	fi
+}
+
+silent() {
+	check "$1: nothing is printed" [ ! -s "$T/out" -a ! -s "$T/err" ]
+}
+
+# piped FOLDER COMMAND... -- OPTION...: "snapferry tar OPTION..." into the command, which runs in the folder; both succeed.
+piped() {
+	local folder=$1 reader=()
+	shift
+	while [ "$1" != -- ]; do
+		reader+=("$1")
+		shift
+	done
+	shift
+	(
+		set -o pipefail
+		sf tar "$@" 2>"$T/err.tar" | (cd "$folder" && "${reader[@]}") >"$T/out" 2>"$T/err"
+	)
+}
+
+# sections NAME...: call these functions, or only those in E2E_SECTIONS, for whoever works on one.
+sections() {
+	local section
+	for section in ${E2E_SECTIONS:-$*}; do
+		$section
+	done
+}

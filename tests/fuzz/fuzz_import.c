@@ -188,7 +188,7 @@ try(struct forge *f)
 	check_outside();
 	/* What no reader takes is damage. */
 	CHECK_OK(verify_volume(f->volume, &v, report, &progress, &result, &err), &err);
-	flow_remove(flow.target);
+	scratch_remove(flow.target);
 	check_outside();
 }
 
