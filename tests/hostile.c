@@ -17,6 +17,7 @@ struct frame_ref hostile_bundle, hostile_chunk;
 
 static struct stat canary;
 static unsigned failures;
+static bool in_memory;
 
 /* ---- what a case is made of ---- */
 
@@ -230,10 +231,11 @@ run(const struct hostile_case *h)
 }
 
 void
-hostile_start(void)
+hostile_start(bool many)
 {
 	(void)alarm(getenv("HOSTILE_FULL") != NULL ? 3600 : 600);
 	flow_begin(&hostile_flow);
+	in_memory = many && scratch_enter_memory(hostile_flow.base);
 	make_canary();
 	for (size_t i = 0; i < sizeof hostile_content; i++)
 		hostile_content[i] = (uint8_t)(i * 31 + (i >> 7));
@@ -251,15 +253,17 @@ int
 hostile_end(void)
 {
 	failures += hostile_memory_end();
+	if (in_memory)
+		scratch_leave_memory(hostile_flow.base);
 	flow_end(&hostile_flow);
 	CHECK_INT(failures, 0);
 	return 0;
 }
 
 int
-hostile_main(int argc, char **argv, const struct hostile_case *cases, size_t count)
+hostile_main(int argc, char **argv, const struct hostile_case *cases, size_t count, bool many)
 {
-	hostile_start();
+	hostile_start(many);
 	hostile_run(cases, count, argc < 2 ? NULL : argv[1]);
 	return hostile_end();
 }

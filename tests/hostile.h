@@ -29,13 +29,14 @@ extern uint8_t hostile_content[65536];
 extern struct frame_ref hostile_bundle; /* of its first 4096 bytes, in every forged snapshot */
 extern struct frame_ref hostile_chunk; /* of all */
 
-void hostile_start(void);
+/* many: of files, more than is good for a disk. */
+void hostile_start(bool many);
 /* Run those whose name contains the text; NULL: all. */
 void hostile_run(const struct hostile_case *, size_t count, const char *only);
 /* Exit status. */
 int hostile_end(void);
-/* All of it for a program that has nothing but cases. */
-int hostile_main(int argc, char **argv, const struct hostile_case *, size_t count);
+/* All of it, for a program that has nothing but cases. */
+int hostile_main(int argc, char **argv, const struct hostile_case *, size_t count, bool many);
 
 /* A snapshot with the two frames; its end is forge_commit() and forge_end(). */
 void hostile_begin(struct forge *, size_t capacity);

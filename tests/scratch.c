@@ -5,6 +5,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +19,19 @@ scratch_make(char *out, size_t len, const char *name)
 
 	CHECK((size_t)snprintf(out, len, "%s/%s.XXXXXX", tmp != NULL ? tmp : "/tmp", name) < len);
 	CHECK(mkdtemp(out) != NULL);
+}
+
+bool
+scratch_enter_memory(const char *folder)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", folder, "tmpfs", 0, "mode=0700") == 0;
+}
+
+void
+scratch_leave_memory(const char *folder)
+{
+	CHECK(umount2(folder, MNT_DETACH) == 0);
 }
 
 /* With a descriptor for each level: paths end at PATH_MAX. */

@@ -389,5 +389,5 @@ static const struct hostile_case cases[] = {
 int
 main(int argc, char **argv)
 {
-	return hostile_main(argc, argv, cases, COUNT_OF(cases));
+	return hostile_main(argc, argv, cases, COUNT_OF(cases), false);
 }

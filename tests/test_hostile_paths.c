@@ -161,7 +161,7 @@ main(int argc, char **argv)
 {
 	const char *only = argc < 2 ? NULL : argv[1];
 
-	hostile_start();
+	hostile_start(false);
 	for (size_t i = 0; i < COUNT_OF(trees); i++) {
 		const struct hostile_case one = {trees[i].name, trees[i].want, build_tree, .sound = true};
 

@@ -5,8 +5,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -195,9 +193,7 @@ walk_tests(const char *name, void (*const tests[])(void), size_t count)
 {
 	(void)alarm(60);
 	scratch_make(walk_base, sizeof walk_base, name);
-	/* Thousands of files: not on a disk, if it can be helped. */
-	walk_in_memory = unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
-			 mount("none", walk_base, "tmpfs", 0, "mode=0700") == 0;
+	walk_in_memory = scratch_enter_memory(walk_base);
 	if (!walk_in_memory)
 		printf("no file system in memory\n");
 	(void)snprintf(walk_root, sizeof walk_root, "%s/root", walk_base);
@@ -205,7 +201,7 @@ walk_tests(const char *name, void (*const tests[])(void), size_t count)
 	for (size_t i = 0; i < count; i++)
 		tests[i]();
 	if (walk_in_memory) {
-		CHECK(umount2(walk_base, MNT_DETACH) == 0);
+		scratch_leave_memory(walk_base);
 	} else {
 		walk_clean();
 		CHECK(rmdir(walk_root) == 0);
