@@ -18,6 +18,9 @@
 #include "http_internal.h"
 #include "uri.h"
 
+/* Bodies of this length and more ask first whether they are welcome. */
+enum { EXPECT_MIN = 1024 * 1024 + 1 };
+
 struct http {
 	struct http_settings settings; /* the strings are ours */
 	CURLSH *share;
@@ -154,8 +157,7 @@ http_free(struct http *h)
 	free(h);
 }
 
-/* The handle that was used last for this origin; if there is none, the one that was used last: its connection is given
- * up for a new one. */
+/* The handle that was used last for this origin; if there is none, the one that was used last. */
 static struct http_handle *
 take_idle(struct http *h, const char *origin)
 {
@@ -210,12 +212,30 @@ origin_of(const char *url, char origin[HTTP_ORIGIN_MAX], struct error *err)
 	return 0;
 }
 
-/* A server that took a large body without saying that it may be sent will not say it next time either. */
-static void
-learn_expect(struct http *h, const struct http_handle *handle, int status)
+/*
+ * Large bodies ask first ("Expect: 100-continue"), so that a refusal costs no upload, and is read before the server
+ * resets the connection.  A server that took a body without a word will not say one the next time either, and one that
+ * refuses to be asked gets the body without.
+ */
+static int
+run(struct http *h, struct http_handle *handle, const struct http_request *request, struct http_reply *reply,
+    struct error *err)
 {
-	if (handle->request->body_len >= HTTP_EXPECT_MIN && !handle->continued && status >= 200 && status < 300)
+	bool asks = request->body_len >= EXPECT_MIN && !atomic_load(&h->expect_useless);
+	size_t body_len = reply->body == NULL ? 0 : reply->body->len;
+	int r = http_handle_run(handle, request, reply, asks, err);
+
+	if (r < 0 || !asks)
+		return r;
+	if (!handle->continued && ((reply->status >= 200 && reply->status < 300) || reply->status == 417))
 		atomic_store(&h->expect_useless, true);
+	if (reply->status != 417)
+		return 0;
+	if (reply->body != NULL)
+		reply->body->len = body_len;
+	if (http_reply_reset(reply, err) < 0)
+		return err->code;
+	return http_handle_run(handle, request, reply, false, err);
 }
 
 int
@@ -231,9 +251,7 @@ http_exchange(struct http *h, const struct http_request *request, struct http_re
 	if (handle == NULL && http_handle_new(&h->settings, h->share, &h->ending, &handle, err) < 0)
 		return err->code;
 	memcpy(handle->origin, origin, sizeof(origin));
-	r = http_handle_run(handle, request, reply, !atomic_load(&h->expect_useless), err);
-	if (r == 0)
-		learn_expect(h, handle, reply->status);
+	r = run(h, handle, request, reply, err);
 	give_back(h, handle);
 	return r;
 }

@@ -13,7 +13,11 @@ static const struct {
 	CURLcode rc;
 	enum error_code code;
 } codes[] = {
+    /* Before 8.6 also a line of a head that is longer than libcurl takes. */
     {CURLE_OUT_OF_MEMORY, ERR_NOMEM},
+#if LIBCURL_VERSION_NUM >= 0x080600
+    {CURLE_TOO_LARGE, ERR_CORRUPT},
+#endif
     {CURLE_ABORTED_BY_CALLBACK, ERR_CANCELLED},
     {CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED},
     {CURLE_SSL_ISSUER_ERROR, ERR_DENIED},
@@ -46,9 +50,6 @@ code_of(const struct http_handle *h, CURLcode rc)
 {
 	if (h->broken != ERR_OK)
 		return h->broken;
-	/* A line of a head that is longer than libcurl takes is "out of memory" to it. */
-	if (rc == CURLE_OUT_OF_MEMORY && strncmp(h->text, "Rejected ", 9) == 0)
-		return ERR_CORRUPT;
 	if (is_refused_certificate(h->text))
 		return ERR_DENIED;
 	for (size_t i = 0; i < COUNT_OF(codes); i++) {
@@ -66,7 +67,7 @@ http_fail(const struct http_handle *h, CURLcode rc, struct error *err)
 	char quoted[300];
 
 	if (code == ERR_NOMEM)
-		return error_nomem(err);
+		return error_set(err, code, "%s: out of memory, or a line of the reply's head without end", h->origin);
 	if (code == ERR_CANCELLED)
 		return error_set(err, code, "%s: cancelled", h->origin);
 	if (code == ERR_CORRUPT)

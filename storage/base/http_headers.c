@@ -74,7 +74,7 @@ has(const struct http_request *q, const char *name)
 }
 
 int
-http_headers(const struct http_request *q, bool expect, struct curl_slist **out, struct error *err)
+http_headers(const struct http_request *q, bool asks, struct curl_slist **out, struct error *err)
 {
 	for (size_t i = 0; i < q->nheaders; i++) {
 		if (append_header(out, &q->headers[i], err) < 0)
@@ -82,8 +82,8 @@ http_headers(const struct http_request *q, bool expect, struct curl_slist **out,
 	}
 	if (!has(q, "accept-encoding") && append(out, "Accept-Encoding: identity", err) < 0)
 		return err->code;
-	/* libcurl asks by itself, before large bodies only. */
-	if (!expect && !has(q, "expect"))
+	/* libcurl asks by itself, some versions of it even before bodies of a few bytes. */
+	if (!asks && !has(q, "expect"))
 		return append(out, "Expect:", err);
 	return 0;
 }

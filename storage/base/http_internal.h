@@ -10,21 +10,16 @@
 
 /* What the files that implement http.h share, and nobody else sees. */
 
-enum {
-	/* scheme://host:port */
-	HTTP_ORIGIN_MAX = 320,
-	/* Bodies of this length and more ask first whether they are welcome: libcurl's own bound. */
-	HTTP_EXPECT_MIN = 1024 * 1024 + 1
-};
+enum { HTTP_ORIGIN_MAX = 320 }; /* scheme://host:port */
 
 /*
- * A libcurl handle with the one connection that it keeps, and the exchange that runs on it.  Who took it from the pool
+ * A libcurl handle with the connections that it keeps, and the exchange that runs on it.  Who took it from the pool
  * owns it; libcurl's callbacks get it as their argument.
  */
 struct http_handle {
 	struct http_handle *next; /* in the pool */
 	CURL *easy;
-	char origin[HTTP_ORIGIN_MAX]; /* of the last exchange: the connection's other end */
+	char origin[HTTP_ORIGIN_MAX]; /* of the last exchange: to there a connection is kept */
 	char text[CURL_ERROR_SIZE]; /* libcurl's message */
 	const atomic_bool *ending; /* the pool's */
 	/* The exchange. */
@@ -42,12 +37,12 @@ int http_handle_new(
     const struct http_settings *, CURLSH *share, const atomic_bool *ending, struct http_handle **out, struct error *);
 /* Accepts NULL. */
 void http_handle_free(struct http_handle *);
-/* Run one exchange; the reply has been reset.  expect: whether a large body may ask before it is sent. */
-int http_handle_run(
-    struct http_handle *, const struct http_request *, struct http_reply *, bool expect, struct error *);
+/* Run one exchange; the reply has been reset.  asks: wait for the server's word before the body is sent; libcurl does
+ * that only for bodies of more than 1 MiB. */
+int http_handle_run(struct http_handle *, const struct http_request *, struct http_reply *, bool asks, struct error *);
 
 /* The request's headers for libcurl.  ERR_USAGE when one cannot be sent.  The list is the caller's. */
-int http_headers(const struct http_request *, bool expect, struct curl_slist **out, struct error *);
+int http_headers(const struct http_request *, bool asks, struct curl_slist **out, struct error *);
 
 /* Make a reply empty.  ERR_USAGE when too many headers are wanted. */
 int http_reply_reset(struct http_reply *, struct error *);
