@@ -105,7 +105,7 @@ stage_asan() {
 
 # Everything that has threads.
 TSAN_TESTS='tests/test_queue tests/test_store tests/test_session tests/test_dedup tests/test_catalog_reader tests/test_target
-	tests/test_target_file tests/test_target_folder tests/test_target_hostile tests/test_target_link'
+	tests/test_target_file tests/test_target_folder tests/test_target_hostile tests/test_target_link tests/test_http_connection tests/test_http_tls'
 
 stage_tsan() {
 	build "$WORK/tsan" --enable-sanitizer=thread CC=gcc CFLAGS='-O1 -g'
