@@ -1,0 +1,15 @@
+#ifndef SMALLFILE_H_
+#define SMALLFILE_H_
+
+#include <stddef.h>
+
+struct buf;
+struct error;
+
+/*
+ * Append a file of at most max bytes to out, whose memory is made once and for all: a secret leaves no copies behind.
+ * Works with pipes and devices.  ERR_USAGE when it is longer, or what open() and read() say.
+ */
+int smallfile_read(const char *path, size_t max, struct buf *out, struct error *);
+
+#endif
