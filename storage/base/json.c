@@ -98,7 +98,8 @@ json_read(const void *bytes, size_t len, struct json_object **out, struct error 
 {
 	CLEANUP(free_tokener) struct json_tokener *tok = NULL;
 	CLEANUP(json_putp) struct json_object *o = NULL;
-	CLEANUP(buf_free) struct buf text = BUF_INIT(6 * (size_t)JSON_MAX);
+	/* What is read may be secret. */
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT(6 * (size_t)JSON_MAX);
 	enum json_tokener_error e;
 	size_t end;
 	int r;
