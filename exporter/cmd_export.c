@@ -8,6 +8,8 @@
 #include "export.h"
 #include "view.h"
 
+enum { REMOTE_CONNECTIONS = 8 };
+
 static void
 export_tell(struct command_context *c, const struct manifest *m, bool dry_run)
 {
@@ -71,7 +73,7 @@ cmd_export(const struct options *o)
 	struct error err;
 	int r = command_begin(&c, o, "export", &err);
 
-	if (r == 0 && (r = command_resources(o, &res, &err)) == 0 &&
+	if (r == 0 && (r = command_resources(o, REMOTE_CONNECTIONS, &res, &err)) == 0 &&
 	    (r = command_on_signal(export_cancel, &err)) == 0 &&
 	    (r = report_progress_start(c.report, &c.progress, &err)) == 0) {
 		export_set_options(o, &res, &x);

@@ -9,6 +9,8 @@
 #include "import.h"
 #include "view.h"
 
+enum { REMOTE_CONNECTIONS = 16 };
+
 static void
 import_tell_json(struct command_context *c, const char *snapshot, const struct import_result *n, uint64_t ms)
 {
@@ -86,7 +88,7 @@ cmd_import(const struct options *o)
 	struct error err;
 	int r = command_begin(&c, o, "import", &err);
 
-	if (r == 0 && (r = command_resources(o, &res, &err)) == 0 &&
+	if (r == 0 && (r = command_resources(o, REMOTE_CONNECTIONS, &res, &err)) == 0 &&
 	    (r = command_on_signal(import_cancel, &err)) == 0 && (r = import_prepare(&c, &m, &err)) == 0) {
 		x = (struct import_options){.target = o->args[0],
 		    .overwrite = o->overwrite,

@@ -48,7 +48,7 @@ cmd_init(const struct options *o)
 	int r = command_begin_report(&c, o, "init", &err);
 
 	if (r == 0)
-		r = store_open(o->repository, true, NULL, &store, &err);
+		r = store_open(o->repository, true, &o->s3, &store, &err);
 	if (r == 0 && (r = secrets_for_init(o, &secret, &err)) < 0)
 		store_free(store);
 	else if (r == 0)

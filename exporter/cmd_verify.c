@@ -9,6 +9,8 @@
 #include "verify.h"
 #include "view.h"
 
+enum { REMOTE_CONNECTIONS = 8 };
+
 struct verify_command {
 	struct command_context *c;
 	struct verify_options options;
@@ -89,7 +91,7 @@ prepare(struct verify_command *x, struct error *err)
 		return error_set(err, ERR_USAGE, "there are levels 0 to %u", VERIFY_LEVEL_MAX);
 	if (!(o->sample > 0 && o->sample <= 100))
 		return error_set(err, ERR_USAGE, "a sample has more than 0 and at most 100 percent");
-	if ((r = command_resources(o, &resources, err)) < 0)
+	if ((r = command_resources(o, REMOTE_CONNECTIONS, &resources, err)) < 0)
 		return r;
 	x->options = (struct verify_options){
 	    .level = o->level, .sample = o->sample, .threads = resources.threads, .day = (uint64_t)time(NULL) / 86400};

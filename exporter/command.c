@@ -78,15 +78,27 @@ command_on_signal(void (*fn)(void), struct error *err)
 #define PACK_MIN       (5 * MIB)
 #define PACK_MAX       (32 * MIB)
 
+enum { LOCAL_CONNECTIONS = 2 };
+
+/* A folder answers at once, a server after a while: more requests at a time hide that. */
+static bool
+is_remote(const char *repository)
+{
+	return strstr(repository, "://") != NULL && strncmp(repository, "file:", 5) != 0;
+}
+
 int
-command_resources(const struct options *o, struct command_resources *out, struct error *err)
+command_resources(
+    const struct options *o, unsigned remote_connections, struct command_resources *out, struct error *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t memory, fixed;
 	unsigned packs;
 
 	out->threads = o->threads > 0 ? o->threads : cores < 1 ? 1 : (unsigned)MIN(cores, 16L);
-	out->connections = o->connections > 0 ? o->connections : 2;
+	out->connections = o->connections > 0         ? o->connections
+			   : is_remote(o->repository) ? remote_connections
+						      : LOCAL_CONNECTIONS;
 	packs = out->threads + 1 + out->connections;
 	fixed = MEMORY_FIXED + (uint64_t)out->threads * MEMORY_THREAD;
 	/* More threads than two get the memory that they need; the ceiling of a small machine is kept. */
@@ -147,7 +159,7 @@ command_begin(struct command_context *c, const struct options *o, const char *na
 
 	memset(secrets, 0, sizeof secrets);
 	if (r == 0)
-		r = store_open(o->repository, false, NULL, &store, err);
+		r = store_open(o->repository, false, &o->s3, &store, err);
 	if (r == 0 && (o->limit_upload > 0 || o->limit_download > 0))
 		r = store_limit_new(store, o->limit_upload, o->limit_download, &store, err);
 	if (r == 0 && (r = secrets_find(o, secrets, &count, err)) < 0)

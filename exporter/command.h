@@ -57,8 +57,10 @@ struct command_resources {
 	size_t pack_size;
 	size_t dedup_bytes;
 };
-/* ERR_USAGE when --max-memory is too small for the threads. */
-int command_resources(const struct options *, struct command_resources *out, struct error *);
+/* remote_connections: transfers at a time when the repository is not in a local folder and the user does not say.
+ * ERR_USAGE when --max-memory is too small for the threads. */
+int command_resources(
+    const struct options *, unsigned remote_connections, struct command_resources *out, struct error *);
 
 int cmd_init(const struct options *);
 int cmd_export(const struct options *);
@@ -69,5 +71,6 @@ int cmd_ls(const struct options *);
 int cmd_tar(const struct options *);
 int cmd_verify(const struct options *);
 int cmd_diff(const struct options *);
+int cmd_doctor(const struct options *);
 
 #endif

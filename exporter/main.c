@@ -42,6 +42,10 @@ static const struct command commands[] = {
 	"Tell the differences between two snapshots, a snapshot and its parent, or a snapshot and a folder or\n"
 	"device.",
 	true, cmd_diff},
+    {"doctor", CMD_DOCTOR, "", 0, 0, "check what a repository's place can do",
+	"Find out by trying whether REPO can hold a repository, and what its server really does.  Needs no key,\n"
+	"and no repository there yet.",
+	false, cmd_doctor},
 };
 
 static void

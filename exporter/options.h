@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "manifest.h"
+#include "s3.h"
 
 struct error;
 
@@ -41,6 +42,8 @@ struct options {
 	uint64_t limit_upload, limit_download; /* bytes a second, 0: none */
 	unsigned level; /* of verify */
 	double sample; /* percent */
+	struct s3_settings s3; /* for repositories in a bucket */
+	struct options_list object_tags; /* of s3 */
 	char **args; /* what follows the options */
 	size_t nargs;
 };
@@ -55,6 +58,7 @@ enum command_id {
 	CMD_TAR,
 	CMD_VERIFY,
 	CMD_DIFF,
+	CMD_DOCTOR,
 	CMD_COUNT
 };
 

@@ -28,7 +28,8 @@ struct s3_settings {
 	const char *const *tags; /* "KEY=VALUE", at most 10, put on every object */
 	size_t ntags;
 	bool requester_pays;
-	const char *checksum; /* of uploads: "sha256" (NULL), "md5" (also sent) or "crc32c" */
+	const char *checksum; /* of uploads: "sha256", "md5" (that, too), "crc32c" (of packs, over TLS), or "auto"
+			       * (NULL): crc32c where doctor has seen that the endpoint checks it, otherwise sha256 */
 	unsigned retry_s; /* how long a call is tried again before ERR_UNAVAILABLE; 0: 300 s */
 	unsigned stall_s; /* an exchange that stands still for so long is tried again; 0: 60 s */
 };

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe.h"
+
 struct buf;
 struct error;
 struct s3_settings;
@@ -49,6 +51,8 @@ struct store_ops {
 	/* NULL: one by one. */
 	int (*remove_many)(
 	    struct store *, const char *const *keys, size_t count, store_removed_fn *fn, void *arg, struct error *);
+	/* What this kind can do beside the contract (probe.h); keys below folder are free.  NULL: nothing. */
+	int (*probe)(struct store *, const char *folder, probe_fn *fn, void *arg, struct error *);
 	void (*end)(struct store *); /* NULL: no call waits for long */
 	void (*free)(struct store *);
 };

@@ -19,6 +19,7 @@ static const struct command commands[CMD_COUNT] = {
     {"tar", CMD_TAR, "[PATH]", 0, 1, "", "", true, NULL},
     {"verify", CMD_VERIFY, "", 0, 0, "", "", false, NULL},
     {"diff", CMD_DIFF, "SNAPSHOT [SNAPSHOT]", 1, 2, "", "", true, NULL},
+    {"doctor", CMD_DOCTOR, "", 0, 0, "", "", false, NULL},
 };
 
 static struct options o;
@@ -51,8 +52,8 @@ parse_with(enum command_id id, const char *option)
 {
 	char line[4096];
 
-	(void)snprintf(line, sizeof(line), "-r|repo%s|%s%s", id == CMD_INIT ? "" : "|-V|vol", option,
-	    commands[id].min_args > 0 ? "|argument" : "");
+	(void)snprintf(line, sizeof(line), "-r|repo%s|%s%s", id == CMD_INIT || id == CMD_DOCTOR ? "" : "|-V|vol",
+	    option, commands[id].min_args > 0 ? "|argument" : "");
 	return parse(id, line);
 }
 
@@ -64,14 +65,15 @@ test_who_has_what(void)
 	static const unsigned reading =
 	    B(CMD_IMPORT) | B(CMD_SHOW) | B(CMD_LS) | B(CMD_TAR) | B(CMD_VERIFY) | B(CMD_DIFF);
 	static const unsigned moving = B(CMD_EXPORT) | B(CMD_IMPORT) | B(CMD_VERIFY);
+	static const unsigned putting = B(CMD_INIT) | B(CMD_EXPORT) | B(CMD_DOCTOR);
 	static const struct {
 		const char *option, *value;
 		unsigned commands;
 	} cases[] = {
 	    {"--repository", "x", all},
 	    {"-r", "x", all},
-	    {"--volume", "x", all & ~B(CMD_INIT)},
-	    {"-V", "x", all & ~B(CMD_INIT)},
+	    {"--volume", "x", all & ~(B(CMD_INIT) | B(CMD_DOCTOR))},
+	    {"-V", "x", all & ~(B(CMD_INIT) | B(CMD_DOCTOR))},
 	    {"--snapshot", "x", reading & ~B(CMD_DIFF)},
 	    {"-s", "x", reading & ~B(CMD_DIFF)},
 	    {"--block", NULL, B(CMD_EXPORT) | B(CMD_IMPORT)},
@@ -94,14 +96,14 @@ test_who_has_what(void)
 	    {"--label", "x", B(CMD_INIT)},
 	    {"--compression", "1", B(CMD_EXPORT)},
 	    {"--threads", "1", moving},
-	    {"--connections", "1", moving | B(CMD_TAR)},
+	    {"--connections", "1", moving | B(CMD_TAR) | B(CMD_LIST)},
 	    {"--max-memory", "1M", moving},
 	    {"--limit-upload", "1M", B(CMD_EXPORT)},
 	    {"--limit-download", "1M", reading},
 	    {"--dry-run", NULL, B(CMD_EXPORT) | B(CMD_IMPORT)},
 	    {"-n", NULL, B(CMD_EXPORT) | B(CMD_IMPORT)},
-	    {"--password-file", "x", all},
-	    {"--key-file", "x", all},
+	    {"--password-file", "x", all & ~B(CMD_DOCTOR)},
+	    {"--key-file", "x", all & ~B(CMD_DOCTOR)},
 	    {"--json", NULL, all},
 	    {"--quiet", NULL, all},
 	    {"-q", NULL, all},
@@ -109,6 +111,23 @@ test_who_has_what(void)
 	    {"-v", NULL, all},
 	    {"--help", NULL, all},
 	    {"-h", NULL, all},
+	    {"--endpoint", "http://x", all},
+	    {"--region", "x", all},
+	    {"--profile", "x", all},
+	    {"--addressing", "path", all},
+	    {"--ca-file", "x", all},
+	    {"--client-cert", "x", all},
+	    {"--client-key", "x", all},
+	    {"--insecure-tls", NULL, all},
+	    {"--requester-pays", NULL, all},
+	    {"--customer-key-file", "x", all},
+	    {"--storage-class", "X", B(CMD_EXPORT)},
+	    {"--sse", "AES256", putting},
+	    {"--sse-kms-key", "x", putting},
+	    {"--object-tag", "a=b", putting},
+	    {"--checksum", "md5", putting},
+	    {"--retry-time", "1", all},
+	    {"--stall-time", "1", all},
 	    {"--unknown", NULL, 0},
 	    {"-Z", NULL, 0},
 	};

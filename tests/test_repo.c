@@ -59,6 +59,21 @@ test_init_in_a_used_place(void)
 	store_free(store);
 }
 
+/* What a check of the place has left does not make it taken. */
+static void
+test_init_after_a_check(void)
+{
+	struct store *store = vault_new_store();
+	struct repo *repo;
+	struct error err;
+
+	CHECK_OK(store_put(store, "doctor/0123456789abcdef/a", "x", 1, &err), &err);
+	CHECK_OK(store_put(store, "endpoint.json", "{}", 2, &err), &err);
+	CHECK_OK(repo_init(vault_share(store), &vault_key_file, "", 10, VAULT_NOW, &repo, &err), &err);
+	repo_free(repo);
+	store_free(store);
+}
+
 /* Whichever call fails: a repository that opens, or nothing at all, and honesty about which. */
 static void
 test_init_fails(void)
@@ -264,6 +279,7 @@ main(void)
 	vault_make_secrets();
 	test_init_and_open();
 	test_init_in_a_used_place();
+	test_init_after_a_check();
 	test_init_fails();
 	test_lost_answer();
 	test_damaged_slot();

@@ -31,8 +31,7 @@ const char *profiles_get(const struct profiles *, const char *profile, const cha
 const char *profiles_get_nested(const struct profiles *, const char *profile, const char *group, const char *key);
 /* endpoint_url of the s3 service: from the section [services X] that the profile names, then the profile itself. */
 const char *profiles_s3_endpoint(const struct profiles *, const char *profile);
-/* Accepts NULL; wipes.  profiles_freep() is for CLEANUP(). */
+/* Accepts NULL; wipes. */
 void profiles_free(struct profiles *);
-void profiles_freep(struct profiles **);
 
 #endif

@@ -15,6 +15,7 @@
 #include "store.h"
 
 struct buf;
+struct json_object;
 
 /* What the files of the S3 store share. */
 
@@ -37,6 +38,7 @@ struct s3 {
 	struct credential_source *credentials;
 	unsigned retry_s;
 	bool with_md5;
+	atomic_int crc32c; /* guards packs instead of SHA-256: */
 	char *storage_class; /* of data packs, or NULL */
 	char *texts; /* what the headers point to */
 	size_t texts_len;
@@ -53,6 +55,8 @@ struct s3 {
 	atomic_bool no_delete_many; /* nor DeleteObjects */
 	atomic_ullong requests; /* sent so far, tries included */
 };
+
+enum { S3_CRC32C_UNKNOWN, /* see the hints */ S3_CRC32C_NO, S3_CRC32C_YES };
 
 /* ---- one call (s3_call.c) ---- */
 
@@ -71,6 +75,7 @@ struct s3_request {
 	struct buf *out; /* or here; NULL: it is of no interest */
 	bool once; /* one try alone: probes */
 	bool unsigned_body; /* its bytes are not in the signature */
+	const char *false_hash; /* in the signature instead of the body's: probes */
 };
 
 struct s3_answer {
@@ -131,6 +136,15 @@ int s3_put(struct store *, const char *key, const void *bytes, size_t len, enum 
 int s3_list(struct store *, const char *prefix, store_list_fn *fn, void *arg, struct error *);
 int s3_remove_many(
     struct store *, const char *const *keys, size_t count, store_removed_fn *fn, void *arg, struct error *);
+
+int s3_probe(struct store *, const char *folder, probe_fn *fn, void *arg, struct error *);
+
+/* ---- hints for later runs (s3_hints.c) ---- */
+
+/* Keep what a probe has found: an object of name and "yes", "no", "ignored" or "unknown". */
+int s3_hints_save(struct s3 *, struct json_object *results, struct error *);
+/* Whether the endpoint has been seen to check x-amz-checksum-crc32c. */
+bool s3_hints_crc32c(struct s3 *);
 
 /* ---- headers of objects (s3_headers.c) ---- */
 

@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "error.h"
+#include "s3.h"
 #include "store.h"
 #include "store_internal.h"
 
@@ -248,7 +249,9 @@ store_open(const char *place, bool create, const struct s3_settings *settings, s
 			    err, ERR_USAGE, "a file URL has three slashes and an absolute path: file:///path");
 		return store_dir_open(place + n + 3, create, out, err);
 	}
-	(void)settings;
-	return error_set(err, ERR_USAGE, "do not know how to open a repository at %s://, only paths and file:///path",
+	if (n == 2 && strncmp(place, "s3", 2) == 0)
+		return s3_open(place, settings, out, err);
+	return error_set(err, ERR_USAGE,
+	    "do not know how to open a repository at %s://, only paths, file:///path and s3://bucket/prefix",
 	    error_quote(quoted, sizeof(quoted), place, n));
 }
