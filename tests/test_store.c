@@ -1,5 +1,5 @@
 /*
- * The contract of store.h, kept by every store; and what only a folder can do wrong.
+ * Stores in memory and in folders keep the contract; and what only a folder can do wrong.
  *
  * Old kernels and poor file systems are played by a filter that makes single system calls fail in a child process.
  */
@@ -10,7 +10,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -23,12 +22,12 @@
 #include "buf.h"
 #include "check.h"
 #include "cleanup.h"
-#include "job.h"
 #include "scratch.h"
 #include "store.h"
+#include "store_contract.h"
 #include "store_fault.h"
 
-enum { PATH_SIZE = 600, WRITERS = 8 };
+enum { PATH_SIZE = 600 };
 
 static char base[256]; /* the folder that all tests work in */
 
@@ -44,239 +43,6 @@ write_file(const char *path, const char *text)
 	CLEANUP_FCLOSE FILE *f = fopen(path, "w");
 
 	CHECK(f != NULL && fputs(text, f) >= 0);
-}
-
-/* Keys of a listing, with a space behind each. */
-static int
-collect(void *arg, const struct store_object *object, struct error *err)
-{
-	(void)err;
-	CHECK(object->modified_s > 1000000000);
-	buf_printf(arg, "%s:%" PRIu64 " ", object->key, object->size);
-	return 0;
-}
-
-static void
-check_list(struct store *s, const char *prefix, const char *want)
-{
-	struct buf b = BUF_INIT(100000);
-	struct error err;
-
-	CHECK_OK(store_list(s, prefix, collect, &b, &err), &err);
-	buf_u8(&b, 0);
-	CHECK_STR((char *)b.data, want);
-	buf_free(&b);
-}
-
-static void
-check_content(struct store *s, const char *key, const char *want)
-{
-	struct buf b = BUF_INIT(1000);
-	struct error err;
-
-	buf_put(&b, "+", 1);
-	CHECK_OK(store_load(s, key, 1000, &b, &err), &err);
-	CHECK_INT(b.len, strlen(want) + 1);
-	CHECK_MEM(b.data + 1, want, strlen(want));
-	buf_free(&b);
-}
-
-static void
-check_put(struct store *s, const char *key, const char *text)
-{
-	struct error err;
-
-	CHECK_OK(store_put(s, key, text, strlen(text), &err), &err);
-}
-
-static void
-contract_keys(struct store *s)
-{
-	static const char *const bad[] = {"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "a/../b", ".tmp.1.2", "a/.b",
-	    "A", "a b", "a\n", "\xC3\xA4", "a\\b", "a:b"};
-	char longest[514];
-	uint64_t size;
-	struct error err;
-
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		CHECK_INT(store_put(s, bad[i], "x", 1, &err), ERR_USAGE);
-		CHECK_INT(store_get(s, bad[i], 0, &size, 1, &err), ERR_USAGE);
-		CHECK_INT(store_size(s, bad[i], &size, &err), ERR_USAGE);
-		CHECK_INT(store_remove(s, bad[i], &err), ERR_USAGE);
-	}
-	CHECK_INT(store_list(s, "../", collect, NULL, &err), ERR_USAGE);
-	CHECK_INT(store_list(s, "/", collect, NULL, &err), ERR_USAGE);
-	CHECK_INT(store_list(s, ".t", collect, NULL, &err), ERR_USAGE);
-	for (size_t i = 0; i < 513; i++)
-		longest[i] = i % 200 == 199 ? '/' : 'k';
-	longest[513] = '\0';
-	CHECK_INT(store_put(s, longest, "x", 1, &err), ERR_USAGE);
-	longest[512] = '\0';
-	check_put(s, longest, "long");
-	check_content(s, longest, "long");
-	CHECK_OK(store_remove(s, longest, &err), &err);
-}
-
-static void
-contract_objects(struct store *s)
-{
-	char bytes[8] = "";
-	uint64_t size = 99;
-	struct error err;
-	struct buf b = BUF_INIT(4);
-
-	check_put(s, "repo.json", "descriptor");
-	check_put(s, "v/0/p/1/00000000", "pack");
-	check_put(s, "v/0/p/1/00000001", "");
-	CHECK_INT(store_put(s, "repo.json", "other", 5, &err), ERR_EXISTS);
-	check_content(s, "repo.json", "descriptor");
-	check_content(s, "v/0/p/1/00000001", "");
-	CHECK_OK(store_size(s, "v/0/p/1/00000000", &size, &err), &err);
-	CHECK_INT(size, 4);
-	CHECK_OK(store_get(s, "repo.json", 2, bytes, 3, &err), &err);
-	CHECK_STR(bytes, "scr");
-	CHECK_OK(store_get(s, "repo.json", 10, bytes, 0, &err), &err);
-	CHECK_OK(store_get(s, "v/0/p/1/00000001", 0, bytes, 0, &err), &err);
-	CHECK_INT(store_get(s, "repo.json", 11, bytes, 0, &err), ERR_CORRUPT);
-	CHECK_INT(store_get(s, "v/0/p/1/00000001", 1, bytes, 0, &err), ERR_CORRUPT);
-	CHECK_INT(store_get(s, "repo.json", 8, bytes, 3, &err), ERR_CORRUPT);
-	CHECK_INT(store_get(s, "repo.json", 100, bytes, 1, &err), ERR_CORRUPT);
-	CHECK_INT(store_get(s, "repo.json", UINT64_MAX, bytes, 1, &err), ERR_CORRUPT);
-	CHECK_INT(store_get(s, "repo.json", INT64_MAX, bytes, 1, &err), ERR_CORRUPT);
-	/* Not there: no such name, no such folder, a folder, below an object. */
-	static const char *const missing[] = {"repo.jso", "w/0", "v", "v/0/p", "repo.json/x"};
-	for (size_t i = 0; i < COUNT_OF(missing); i++) {
-		CHECK_INT(store_get(s, missing[i], 0, bytes, 1, &err), ERR_NOT_FOUND);
-		CHECK_INT(store_size(s, missing[i], &size, &err), ERR_NOT_FOUND);
-		CHECK_INT(store_load(s, missing[i], 10, &b, &err), ERR_NOT_FOUND);
-		CHECK_OK(store_remove(s, missing[i], &err), &err);
-	}
-	/* Too long for the limit, and for the buffer. */
-	CHECK_INT(store_load(s, "repo.json", 9, &b, &err), ERR_CORRUPT);
-	CHECK_INT(store_load(s, "repo.json", 10, &b, &err), ERR_NOMEM);
-	CHECK_INT(b.len, 0);
-	buf_free(&b);
-	CHECK_OK(store_remove(s, "v/0/p/1/00000000", &err), &err);
-	CHECK_INT(store_size(s, "v/0/p/1/00000000", &size, &err), ERR_NOT_FOUND);
-	check_put(s, "v/0/p/1/00000000", "new");
-	CHECK_OK(store_remove(s, "v/0/p/1/00000000", &err), &err);
-	CHECK_OK(store_remove(s, "v/0/p/1/00000001", &err), &err);
-	CHECK_OK(store_remove(s, "repo.json", &err), &err);
-	check_list(s, "", "");
-}
-
-static int
-stop_at_second(void *arg, const struct store_object *object, struct error *err)
-{
-	int *calls = arg;
-
-	(void)object;
-	(void)err;
-	return ++*calls == 2;
-}
-
-static int
-fail_at_first(void *arg, const struct store_object *object, struct error *err)
-{
-	(void)arg;
-	return error_set(err, ERR_DIFFERENT, "%s", object->key);
-}
-
-static int
-remove_listed(void *arg, const struct store_object *object, struct error *err)
-{
-	return store_remove(arg, object->key, err);
-}
-
-static void
-contract_list(struct store *s)
-{
-	/* '-' and '.' sort below '/', digits and letters above it. */
-	static const char *const keys[] = {"b", "a0", "a/y", "a-b", "a.c", "a/x/1", "a_", "a/x/0", "a/x-", "ab/c"};
-	int calls = 0;
-	struct error err;
-
-	for (size_t i = 0; i < COUNT_OF(keys); i++)
-		check_put(s, keys[i], keys[i]);
-	check_list(s, "", "a-b:3 a.c:3 a/x-:4 a/x/0:5 a/x/1:5 a/y:3 a0:2 a_:2 ab/c:4 b:1 ");
-	check_list(s, "a", "a-b:3 a.c:3 a/x-:4 a/x/0:5 a/x/1:5 a/y:3 a0:2 a_:2 ab/c:4 ");
-	check_list(s, "a/", "a/x-:4 a/x/0:5 a/x/1:5 a/y:3 ");
-	check_list(s, "a/x", "a/x-:4 a/x/0:5 a/x/1:5 ");
-	check_list(s, "a/x/1", "a/x/1:5 ");
-	check_list(s, "a/x/1/", "");
-	check_list(s, "ab", "ab/c:4 ");
-	check_list(s, "abc", "");
-	check_list(s, "c/d", "");
-	check_list(s, "b/", "");
-	CHECK_OK(store_list(s, "", stop_at_second, &calls, &err), &err);
-	CHECK_INT(calls, 2);
-	CHECK_INT(store_list(s, "", fail_at_first, NULL, &err), ERR_DIFFERENT);
-	CHECK_STR(err.msg, "a-b");
-	CHECK_OK(store_list(s, "", remove_listed, s, &err), &err);
-	check_list(s, "", "");
-}
-
-struct race {
-	struct store *s;
-	const char *key;
-	unsigned number;
-	atomic_uint *won;
-	atomic_uint *winner;
-};
-
-static void
-race_put(void *arg)
-{
-	struct race *race = arg;
-	char text[4096];
-	struct error err;
-	int r;
-
-	memset(text, (int)('a' + race->number), sizeof(text));
-	r = store_put(race->s, race->key, text, sizeof(text), &err);
-	if (r == 0) {
-		atomic_fetch_add(race->won, 1);
-		atomic_store(race->winner, race->number);
-	} else {
-		CHECK_INT(r, ERR_EXISTS);
-	}
-	/* Whoever won: it is whole. */
-	CHECK_OK(store_get(race->s, race->key, 0, text, sizeof(text), &err), &err);
-	CHECK(memcmp(text, text + 1, sizeof(text) - 1) == 0);
-}
-
-static void
-contract_race(struct store *s)
-{
-	for (unsigned round = 0; round < 10; round++) {
-		struct race races[WRITERS];
-		atomic_uint won = 0, winner = 0;
-		char key[64], byte;
-		struct error err;
-		struct job *job;
-
-		(void)snprintf(key, sizeof(key), "race/%u/object", round);
-		CHECK_OK(job_new(&job, &err), &err);
-		for (unsigned i = 0; i < WRITERS; i++) {
-			races[i] = (struct race){s, key, i, &won, &winner};
-			CHECK_OK(job_spawn(job, "race", race_put, &races[i], &err), &err);
-		}
-		CHECK_OK(job_wait(job, &err), &err);
-		job_free(job);
-		CHECK_INT(won, 1);
-		CHECK_OK(store_get(s, key, 0, &byte, 1, &err), &err);
-		CHECK_INT(byte, 'a' + winner);
-		CHECK_OK(store_remove(s, key, &err), &err);
-	}
-}
-
-static void
-contract(struct store *s)
-{
-	contract_keys(s);
-	contract_objects(s);
-	contract_list(s);
-	contract_race(s);
 }
 
 static struct store *
@@ -298,9 +64,10 @@ test_mem(void)
 	struct error err;
 
 	CHECK_OK(store_mem_open(&mem, &err), &err);
-	contract(mem);
+	store_contract(mem);
 	CHECK_OK(store_fault_new(mem, &s, &err), &err);
-	contract(s);
+	store_contract(s);
+	store_contract_many(s);
 	store_free(s);
 	store_free(NULL);
 }
@@ -316,16 +83,16 @@ test_fault(void)
 	CHECK_OK(store_mem_open(&mem, &err), &err);
 	CHECK_OK(store_fault_new(mem, &s, &err), &err);
 	store_fault_fail(s, &(struct store_fault_plan){STORE_FAULT_PUT, 2, false, false, ERR_UNAVAILABLE});
-	check_put(s, "a", "abc");
+	store_check_put(s, "a", "abc");
 	CHECK_INT(store_put(s, "b", "x", 1, &err), ERR_UNAVAILABLE);
-	check_list(s, "", "a:3 ");
-	check_put(s, "b", "x");
+	store_check_list(s, "", "a:3 ");
+	store_check_put(s, "b", "x");
 	/* The answer is lost, the work is done. */
 	store_fault_fail(s, &(struct store_fault_plan){STORE_FAULT_ANY, 1, true, true, ERR_UNAVAILABLE});
 	CHECK_INT(store_put(s, "c", "x", 1, &err), ERR_UNAVAILABLE);
 	CHECK_INT(store_remove(s, "b", &err), ERR_UNAVAILABLE);
 	store_fault_fail(s, NULL);
-	check_list(s, "", "a:3 c:1 ");
+	store_check_list(s, "", "a:3 c:1 ");
 	store_fault_flip(s, 2, 1, 0x20);
 	CHECK_OK(store_get(s, "a", 0, bytes, 3, &err), &err);
 	CHECK_STR(bytes, "abc");
@@ -371,7 +138,7 @@ test_strange_list(void)
 	struct buf b = BUF_INIT(100);
 	struct error err;
 
-	CHECK_INT(store_list(&s, "", collect, &b, &err), ERR_CORRUPT);
+	CHECK_INT(store_list(&s, "", store_collect, &b, &err), ERR_CORRUPT);
 	CHECK_INT(b.len, 8);
 	CHECK_MEM(b.data, "a:1 c:1 ", 8);
 	buf_free(&b);
@@ -404,10 +171,10 @@ test_open(void)
 	store_free(s);
 	CHECK(chdir(base) == 0);
 	CHECK_OK(store_open("relative/one", true, NULL, &s, &err), &err);
-	check_put(s, "k", "v");
+	store_check_put(s, "k", "v");
 	store_free(s);
 	CHECK_OK(store_open("relative/one", false, NULL, &s, &err), &err);
-	check_content(s, "k", "v");
+	store_check_content(s, "k", "v");
 	store_free(s);
 }
 
@@ -421,14 +188,14 @@ test_dir_strangers(void)
 	struct error err;
 	struct stat st;
 
-	check_put(s, "v/a", "x");
+	store_check_put(s, "v/a", "x");
 	path_of(path, "strangers/v/a");
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600 && st.st_nlink == 1);
 	path_of(path, "strangers/v/.tmp.1.2");
 	write_file(path, "half");
 	path_of(path, "strangers/lost+found");
 	CHECK(mkdir(path, 0700) == 0);
-	check_list(s, "", "v/a:1 ");
+	store_check_list(s, "", "v/a:1 ");
 	CHECK_INT(store_put(s, "v", "x", 1, &err), ERR_CORRUPT);
 	CHECK(strstr(err.msg, "a folder") != NULL);
 	CHECK_INT(store_put(s, "v/a/b", "x", 1, &err), ERR_SYSTEM);
@@ -444,7 +211,7 @@ test_dir_strangers(void)
 	CHECK_INT(store_get(s, "v/link", 0, bytes, 1, &err), ERR_CORRUPT);
 	CHECK_INT(store_size(s, "v/link", &size, &err), ERR_CORRUPT);
 	CHECK_INT(store_put(s, "v/link", "x", 1, &err), ERR_CORRUPT);
-	CHECK_INT(store_list(s, "v/", collect, NULL, &err), ERR_CORRUPT);
+	CHECK_INT(store_list(s, "v/", store_collect, NULL, &err), ERR_CORRUPT);
 	CHECK_OK(store_remove(s, "v/link", &err), &err);
 	path_of(path, "strangers/w");
 	CHECK(symlink("../outside", path) == 0);
@@ -453,8 +220,8 @@ test_dir_strangers(void)
 	CHECK_INT(store_put(s, "w/new", "x", 1, &err), ERR_CORRUPT);
 	CHECK_INT(store_put(s, "w/new/deep", "x", 1, &err), ERR_CORRUPT);
 	CHECK_INT(store_remove(s, "w/secret", &err), ERR_CORRUPT);
-	CHECK_INT(store_list(s, "w/", collect, NULL, &err), ERR_CORRUPT);
-	CHECK_INT(store_list(s, "w", collect, NULL, &err), ERR_CORRUPT);
+	CHECK_INT(store_list(s, "w/", store_collect, NULL, &err), ERR_CORRUPT);
+	CHECK_INT(store_list(s, "w", store_collect, NULL, &err), ERR_CORRUPT);
 	path_of(path, "outside/secret");
 	CHECK(access(path, F_OK) == 0);
 	path_of(path, "outside/new");
@@ -465,8 +232,8 @@ test_dir_strangers(void)
 	CHECK(mkfifo(path, 0600) == 0);
 	CHECK_INT(store_get(s, "v/pipe", 0, bytes, 1, &err), ERR_CORRUPT);
 	CHECK_INT(store_size(s, "v/pipe", &size, &err), ERR_CORRUPT);
-	CHECK_INT(store_list(s, "v/", collect, NULL, &err), ERR_CORRUPT);
-	check_list(s, "v/a", "v/a:1 ");
+	CHECK_INT(store_list(s, "v/", store_collect, NULL, &err), ERR_CORRUPT);
+	store_check_list(s, "v/a", "v/a:1 ");
 	store_free(s);
 }
 
@@ -492,7 +259,7 @@ test_dir_depth(void)
 	CHECK(next >= 0);
 	(void)close(next);
 	(void)close(fd);
-	check_list(s, "", "");
+	store_check_list(s, "", "");
 	store_free(s);
 }
 
@@ -520,11 +287,11 @@ check_out_of_space(const char *name, int errnum)
 	struct error err;
 
 	CHECK(bytes != NULL);
-	check_put(s, "p/small", "x");
+	store_check_put(s, "p/small", "x");
 	CHECK_INT(store_put(s, "p/big", bytes, len, &err), ERR_SYSTEM);
 	CHECK_INT(err.errnum, errnum);
-	check_put(s, "p/other", "y");
-	check_list(s, "", "p/other:1 p/small:1 ");
+	store_check_put(s, "p/other", "y");
+	store_check_list(s, "", "p/other:1 p/small:1 ");
 	path_of(path, name);
 	(void)strcat(path, "/p");
 	count_temporaries(path, &temporaries);
@@ -564,7 +331,7 @@ run_contract(void)
 {
 	struct store *s = open_dir("contract");
 
-	contract(s);
+	store_contract(s);
 	store_free(s);
 	test_dir_strangers();
 }
@@ -604,7 +371,7 @@ no_links_no_replace(void)
 	path_of(path, "none");
 	count_temporaries(path, &temporaries);
 	CHECK_INT(temporaries, 0);
-	check_list(s, "", "");
+	store_check_list(s, "", "");
 	store_free(s);
 }
 
@@ -629,7 +396,7 @@ small_disk(void)
 	CHECK_INT(store_put(s, "p/new", "x", 1, &err), ERR_DENIED);
 	CHECK_INT(store_put(s, "q/new", "x", 1, &err), ERR_DENIED);
 	CHECK_INT(store_remove(s, "p/small", &err), ERR_DENIED);
-	check_content(s, "p/small", "x");
+	store_check_content(s, "p/small", "x");
 	store_free(s);
 }
 
@@ -653,7 +420,7 @@ read_only_folder(void)
 	char path[PATH_SIZE];
 	struct error err;
 
-	check_put(s, "v/a", "x");
+	store_check_put(s, "v/a", "x");
 	path_of(path, "readonly/v");
 	CHECK(chmod(path, 0500) == 0);
 	if (geteuid() == 0) {
@@ -670,8 +437,8 @@ read_only_folder(void)
 	CHECK_INT(store_put(s, "v/b", "x", 1, &err), ERR_DENIED);
 	CHECK_INT(store_put(s, "v/new/b", "x", 1, &err), ERR_DENIED);
 	CHECK_INT(store_remove(s, "v/a", &err), ERR_DENIED);
-	check_content(s, "v/a", "x");
-	check_list(s, "v/", "v/a:1 ");
+	store_check_content(s, "v/a", "x");
+	store_check_list(s, "v/", "v/a:1 ");
 	store_free(s);
 }
 
