@@ -28,6 +28,7 @@ test_contract(void)
 	    {.page = 0},
 	    {.page = 1},
 	    {.page = 3, .no_list2 = true},
+	    {.page = 2, .old_list = true},
 	    {.no_delete_many = true},
 	    {.region = "eu-central-1"},
 	    {.skew_s = 7200},

@@ -119,6 +119,9 @@ step(struct listing *l, struct s3_xml_list *page, struct error *err)
 	}
 	free(l->token);
 	l->token = STEAL(page->token);
+	/* Old servers take the second version for the first: they have no tokens, and know a marker only. */
+	if (l->token == NULL)
+		atomic_store(&l->s->no_list2, true);
 	return 0;
 }
 
