@@ -256,13 +256,28 @@ operate(struct s3_server *s, const struct s3_server_rules *rules, const struct s
 }
 
 static void
+send_answer(struct http_server_call *call, const struct s3_server_request *q, const struct s3_server_rules *rules,
+    struct answer *a)
+{
+	char date[64];
+
+	s3_server_date(rules, date, sizeof(date));
+	(void)strncat(a->headers, date, sizeof(a->headers) - strlen(a->headers) - 1);
+	if (rules->after != NULL && rules->after(call, q, rules->arg))
+		return;
+	if (a->code != NULL)
+		(void)s3_server_error(call, a->status, a->code, "", date);
+	else
+		(void)http_server_reply(call, a->status, a->headers, a->body.data, a->body.len);
+}
+
+static void
 answer(struct http_server_call *call, const struct http_server_request *http, void *arg)
 {
 	struct s3_server *s = arg;
 	struct answer a = {.status = 200, .body = BUF_INIT(ANSWER_MAX)};
 	struct s3_server_request q;
 	struct s3_server_rules rules;
-	char date[64];
 	struct error err;
 
 	parse_request(http, &q);
@@ -270,7 +285,6 @@ answer(struct http_server_call *call, const struct http_server_request *http, vo
 	rules = s->rules;
 	q.number = ++s->requests;
 	(void)pthread_mutex_unlock(&s->lock);
-	s3_server_date(&rules, date, sizeof(date));
 	if (!http_server_take_all(call) || !s3_server_check(s, &rules, call, &q) ||
 	    (rules.script != NULL && rules.script(call, &q, rules.arg)))
 		return;
@@ -278,11 +292,7 @@ answer(struct http_server_call *call, const struct http_server_request *http, vo
 	operate(s, &rules, &q, &a);
 	(void)pthread_mutex_unlock(&s->lock);
 	CHECK_OK(buf_check(&a.body, "answer", &err), &err);
-	(void)strncat(a.headers, date, sizeof(a.headers) - strlen(a.headers) - 1);
-	if (a.code != NULL)
-		(void)s3_server_error(call, a.status, a.code, "", date);
-	else
-		(void)http_server_reply(call, a.status, a.headers, a.body.data, a.body.len);
+	send_answer(call, &q, &rules, &a);
 	buf_free(&a.body);
 }
 

@@ -45,7 +45,8 @@ struct s3_server_rules {
 	bool no_list2; /* 501 for the second version of listings */
 	bool old_list; /* the second version is taken for the first */
 	bool no_delete_many; /* 501 */
-	s3_server_fn *script;
+	s3_server_fn *script; /* before the server does its work */
+	s3_server_fn *after; /* when the work is done, in place of the answer */
 	void *arg;
 };
 
