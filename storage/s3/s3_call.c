@@ -301,7 +301,6 @@ try_once(struct s3 *s, const struct s3_request *q, const char *hash, struct s3_a
 		atomic_store(&s->answered, true);
 	if (r == 0)
 		return judge(&t, a, body, err);
-	a->maybe_done = a->maybe_done || a->reply.sent;
 	(void)error_prefix(err, "s3://%s", t.place.bucket);
 	return (struct s3_verdict){r == ERR_UNAVAILABLE ? S3_RETRY : S3_FAIL, r, S3_MEND_NOTHING};
 }

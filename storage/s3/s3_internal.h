@@ -81,7 +81,6 @@ struct s3_request {
 struct s3_answer {
 	struct http_reply reply; /* the last one; status 0 when there was none */
 	char code[S3_CODE_MAX]; /* S3's word for the error, or "" */
-	bool maybe_done; /* an earlier try may have reached the server, although its answer was lost */
 	unsigned tries;
 };
 

@@ -87,20 +87,18 @@ put_make(struct s3 *s, struct put *p, enum store_kind kind, struct error *err)
 	return add_checksum(s, p, kind, err);
 }
 
-/* The name is taken: by an earlier try of this put, whose answer was lost? */
+/* The name is taken: by an earlier try of this put?  Its answer may have been lost, or an error; and a request that
+ * broke on a kept connection was perhaps sent twice without our knowledge. */
 static int
-explain_taken(struct s3 *s, const struct put *p, bool maybe_done, struct error *err)
+explain_taken(struct s3 *s, const struct put *p, struct error *err)
 {
 	struct s3_answer there;
-	int r;
+	int r = s3_call_object(s, "HEAD", p->request.key, NULL, 0, &there, err);
 
-	if (maybe_done) {
-		r = s3_call_object(s, "HEAD", p->request.key, NULL, 0, &there, err);
-		if (r < 0)
-			return r;
-		if (strcmp(s3_answer_header(&there, "x-amz-meta-put-id"), p->id) == 0)
-			return 0;
-	}
+	if (r < 0)
+		return r;
+	if (strcmp(s3_answer_header(&there, "x-amz-meta-put-id"), p->id) == 0)
+		return 0;
 	return error_set(err, ERR_EXISTS, "object %s exists already", p->request.key);
 }
 
@@ -133,7 +131,7 @@ put_new(struct s3 *s, struct put *p, struct error *err)
 	add_header(p, "if-none-match", "*");
 	r = s3_call(s, &p->request, &a, err);
 	if (r == ERR_EXISTS)
-		return explain_taken(s, p, a.maybe_done, err);
+		return explain_taken(s, p, err);
 	if (!lacks_condition(r, &a))
 		return r;
 	p->request.nheaders--;
