@@ -131,6 +131,8 @@ s3_get(struct store *store, const char *key, uint64_t offset, void *bytes, size_
 		return not_found(key, err);
 	if (r == ERR_CORRUPT && a.reply.status == 416)
 		return too_short(key, err);
+	if (r == ERR_CORRUPT && a.reply.status == 200)
+		return error_set(err, ERR_UNSUPPORTED, "the server gives object %s as a whole instead of a part", key);
 	return r < 0 ? r : check_range(&a, key, offset, len, err);
 }
 
