@@ -19,11 +19,12 @@ enum {
 	BATCH_MIN = 10,
 	BODY_MAX = 2 * 1024 * 1024,
 	MD5_TEXT_SIZE = 32,
-	CALL_S = 10, /* a batch that takes longer is halved for the next */
 };
 
 struct removal {
 	struct s3 *s;
+	const char *const *keys; /* of the batch */
+	size_t count;
 	store_removed_fn *fn;
 	void *arg;
 };
@@ -43,16 +44,30 @@ remove_alone(struct removal *m, const char *key, struct error *err)
 	return m->fn(m->arg, key, &why, err);
 }
 
+/* Whether a key in the bucket is of the batch; NULL, or the caller's name for it. */
+static const char *
+find_told(const struct removal *m, const char *key)
+{
+	size_t own = strlen(m->s->place.prefix);
+
+	if (strncmp(key, m->s->place.prefix, own) != 0)
+		return NULL;
+	for (size_t i = 0; i < m->count; i++)
+		if (strcmp(m->keys[i], key + own) == 0)
+			return m->keys[i];
+	return NULL;
+}
+
 static int
 remove_failed(void *arg, const char *key, const char *code, struct error *err)
 {
 	struct removal *m = arg;
-	size_t own = strlen(m->s->place.prefix);
+	const char *told = find_told(m, key);
 
 	(void)code;
-	if (strncmp(key, m->s->place.prefix, own) != 0)
+	if (told == NULL)
 		return error_set(err, ERR_CORRUPT, "the server could not remove something that it was not told to");
-	return remove_alone(m, key + own, err);
+	return remove_alone(m, told, err);
 }
 
 static int
@@ -70,17 +85,16 @@ compose_body(const struct s3 *s, const char *const *keys, size_t count, struct b
 }
 
 static int
-remove_batch(struct removal *m, const char *const *keys, size_t count, struct error *err)
+call_batch(struct removal *m, struct buf *reply, struct error *err)
 {
 	CLEANUP(buf_free) struct buf body = BUF_INIT(BODY_MAX);
-	CLEANUP(buf_free) struct buf reply = BUF_INIT(BODY_MAX);
 	CLEANUP(buf_free) struct buf md5_text = BUF_INIT(MD5_TEXT_SIZE);
 	const struct sigv4_pair query = {"delete", ""};
 	struct http_header headers[] = {{"content-md5", NULL}, {"content-type", "application/xml"}};
-	struct s3_request q = {.method = "POST", .query = &query, .nquery = 1, .headers = headers, .out = &reply};
+	struct s3_request q = {.method = "POST", .query = &query, .nquery = 1, .headers = headers, .out = reply};
 	struct s3_answer a;
 	uint8_t md5[16];
-	int r = compose_body(m->s, keys, count, &body, err);
+	int r = compose_body(m->s, m->keys, m->count, &body, err);
 
 	if (r == 0)
 		r = crypto_md5(body.data, body.len, md5, err);
@@ -95,8 +109,40 @@ remove_batch(struct removal *m, const char *const *keys, size_t count, struct er
 	q.nheaders = COUNT_OF(headers);
 	q.body = body.data;
 	q.body_len = body.len;
-	r = s3_call(m->s, &q, &a, err);
-	return r < 0 ? r : s3_xml_deleted(reply.data, reply.len, remove_failed, m, err);
+	return s3_call(m->s, &q, &a, err);
+}
+
+/* The call as a whole has failed: it may work in another way, if not for one key alone. */
+static bool
+other_way(struct removal *m, int r, size_t *batch)
+{
+	if (r == ERR_UNSUPPORTED) {
+		atomic_store(&m->s->no_delete_many, true);
+		return true;
+	}
+	/* Slow servers time out with a thousand. */
+	if (r != ERR_UNAVAILABLE || *batch <= BATCH_MIN)
+		return false;
+	*batch /= 10;
+	return true;
+}
+
+/* Remove the beginning of the keys; *done tells how many have been dealt with. */
+static int
+remove_some(struct removal *m, size_t *batch, size_t *done, struct error *err)
+{
+	CLEANUP(buf_free) struct buf reply = BUF_INIT(BODY_MAX);
+	int r;
+
+	*done = 1;
+	if (m->count == 1 || atomic_load(&m->s->no_delete_many))
+		return remove_alone(m, m->keys[0], err);
+	m->count = *done = MIN(*batch, m->count);
+	r = call_batch(m, &reply, err);
+	if (r == 0)
+		return s3_xml_deleted(reply.data, reply.len, remove_failed, m, err);
+	*done = 0;
+	return other_way(m, r, batch) ? 0 : r;
 }
 
 int
@@ -108,20 +154,9 @@ s3_remove_many(
 	int r = 0;
 
 	for (size_t i = 0, n; r == 0 && i < count; i += n) {
-		bool alone = count - i == 1 || atomic_load(&m.s->no_delete_many);
-
-		n = alone ? 1 : MIN(batch, count - i);
-		r = alone ? remove_alone(&m, keys[i], err) : remove_batch(&m, keys + i, n, err);
-		if (r == ERR_UNSUPPORTED && !alone) {
-			atomic_store(&m.s->no_delete_many, true);
-			n = 0;
-			r = 0;
-		} else if (r == ERR_UNAVAILABLE && !alone && batch > BATCH_MIN) {
-			/* Slow servers time out with a thousand. */
-			batch /= 10;
-			n = 0;
-			r = 0;
-		}
+		m.keys = keys + i;
+		m.count = count - i;
+		r = remove_some(&m, &batch, &n, err);
 	}
 	return MIN(r, 0);
 }
