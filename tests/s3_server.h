@@ -37,7 +37,7 @@ typedef bool s3_server_fn(struct http_server_call *, const struct s3_server_requ
 
 /* How the server behaves. */
 struct s3_server_rules {
-	const char *region; /* that signatures must name; NULL: "us-east-1" */
+	const char *region; /* that signatures must name; NULL: "us-east-1", "*": any */
 	const char *token; /* NULL: session tokens are of no interest */
 	int64_t skew_s; /* the server's clock less ours */
 	unsigned page; /* objects in a page of a listing; 0: 1000 */

@@ -206,7 +206,7 @@ s3_server_check(struct s3_server *s, const struct s3_server_rules *rules, struct
 	if (date_s < now_s - SKEW_MAX_S || date_s > now_s + SKEW_MAX_S)
 		return !s3_server_error(call, 403, "RequestTimeTooSkewed", "", line);
 	(void)snprintf(inside, sizeof(inside), "<Region>%s</Region>", region);
-	if (strcmp(c.region, region) != 0)
+	if (strcmp(region, "*") != 0 && strcmp(c.region, region) != 0)
 		return !s3_server_error(call, 400, "AuthorizationHeaderMalformed", inside, NULL);
 	if (rules->token != NULL &&
 	    strcmp(rules->token, http_server_header(q->http, "x-amz-security-token", text, sizeof(text))) != 0)
