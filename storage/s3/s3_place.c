@@ -198,6 +198,13 @@ find_endpoint(
 	return r < 0 ? error_prefix(err, "endpoint") : 0;
 }
 
+/* An address, in front of which no name can be put. */
+static bool
+is_address(const char *host)
+{
+	return host[0] == '[' || host[strspn(host, "0123456789.")] == '\0';
+}
+
 /* AWS wants the bucket in the host name; most others run without wildcard names. */
 static int
 find_addressing(
@@ -215,6 +222,8 @@ find_addressing(
 		out->virtual_host = true;
 	else if (strcmp(named, "path") != 0)
 		return error_set(err, ERR_USAGE, "addressing is auto, path or virtual, not \"%s\"", named);
+	if (out->virtual_host && !out->aws && is_address(out->endpoint.host))
+		return error_set(err, ERR_USAGE, "no bucket can be put before an address: use --addressing path");
 	if (out->virtual_host && !is_host_label(out->bucket))
 		return error_set(
 		    err, ERR_USAGE, "bucket %s cannot be part of a host name: use --addressing path", out->bucket);
