@@ -4,95 +4,14 @@
  *
  * Nothing crashes, hangs or leaks; the error is an honest one; and what is in the repository stays good.
  *
- * Linked with --wrap for each function below (and those of flow.h): the calls of the project's own code come here,
- * those within libraries do not.  With a number as argument, so many runs of every flow are made instead of the usual
- * few; 0: one for each allocation.
+ * With a number as argument, so many runs of every flow are made instead of the usual few; 0: one for each allocation.
  */
-#include <errno.h>
-#include <json-c/json.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include "check.h"
 #include "cleanup.h"
 #include "flow.h"
-
-/* ---- the allocator that fails ---- */
-
-static atomic_ulong calls; /* since the last arm() */
-static atomic_ulong fail_at; /* 0: never */
-static atomic_bool fail_later;
-static atomic_bool counting;
-
-static bool
-fails(void)
-{
-	unsigned long n, at;
-
-	if (!atomic_load(&counting))
-		return false;
-	n = atomic_fetch_add(&calls, 1) + 1;
-	at = atomic_load(&fail_at);
-	return at != 0 && (n == at || (n > at && atomic_load(&fail_later)));
-}
-
-/* Plan the failure; it happens while `counting` is set, which is the flows' affair. */
-static void
-plan(unsigned long nth, bool and_later)
-{
-	atomic_store(&calls, 0);
-	atomic_store(&fail_at, nth);
-	atomic_store(&fail_later, and_later);
-}
-
-/* A function of the given type, name and parameters that fails when it is its turn. */
-#define WRAP(type, name, failure, params, args) \
-	type __real_##name params; \
-	type __wrap_##name params; \
-	type __wrap_##name params \
-	{ \
-		if (fails()) { \
-			errno = ENOMEM; \
-			return failure; \
-		} \
-		return __real_##name args; \
-	}
-
-WRAP(void *, malloc, NULL, (size_t len), (len))
-WRAP(void *, calloc, NULL, (size_t n, size_t len), (n, len))
-WRAP(void *, realloc, NULL, (void *p, size_t len), (p, len))
-WRAP(void *, reallocarray, NULL, (void *p, size_t n, size_t len), (p, n, len))
-WRAP(void *, aligned_alloc, NULL, (size_t alignment, size_t len), (alignment, len))
-WRAP(char *, strdup, NULL, (const char *text), (text))
-WRAP(char *, strndup, NULL, (const char *text, size_t len), (text, len))
-WRAP(void *, mmap, MAP_FAILED, (void *at, size_t len, int prot, int flags, int fd, off_t offset),
-    (at, len, prot, flags, fd, offset))
-WRAP(int, pthread_create, EAGAIN, (pthread_t * t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg),
-    (t, attr, fn, arg))
-WRAP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, NULL, (void), ())
-WRAP(EVP_MD_CTX *, EVP_MD_CTX_new, NULL, (void), ())
-WRAP(EVP_MAC_CTX *, EVP_MAC_CTX_new, NULL, (EVP_MAC * mac), (mac))
-WRAP(EVP_KDF_CTX *, EVP_KDF_CTX_new, NULL, (EVP_KDF * kdf), (kdf))
-WRAP(EVP_PKEY *, EVP_PKEY_new_raw_private_key_ex, NULL,
-    (OSSL_LIB_CTX * lib, const char *type, const char *query, const unsigned char *key, size_t len),
-    (lib, type, query, key, len))
-WRAP(EVP_PKEY *, EVP_PKEY_new_raw_public_key_ex, NULL,
-    (OSSL_LIB_CTX * lib, const char *type, const char *query, const unsigned char *key, size_t len),
-    (lib, type, query, key, len))
-WRAP(EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_pkey, NULL, (OSSL_LIB_CTX * lib, EVP_PKEY *key, const char *query),
-    (lib, key, query))
-WRAP(ZSTD_CCtx *, ZSTD_createCCtx, NULL, (void), ())
-WRAP(ZSTD_DCtx *, ZSTD_createDCtx, NULL, (void), ())
-WRAP(struct json_object *, json_object_new_object, NULL, (void), ())
-WRAP(struct json_object *, json_object_new_array, NULL, (void), ())
-WRAP(struct json_tokener *, json_tokener_new_ex, NULL, (int depth), (depth))
-
-/* ---- flows ---- */
+#include "malloc_fault.h"
 
 static struct flow f;
 static const struct secret secret = {SECRET_PASSPHRASE, 4, "test"};
@@ -126,9 +45,9 @@ run_init(struct error *err)
 	struct repo *repo = NULL;
 	int r;
 
-	atomic_store(&counting, true);
+	malloc_fault_begin(false);
 	r = repo_init(store, &secret, "test", 10, 1700000000, &repo, err);
-	atomic_store(&counting, false);
+	malloc_fault_end();
 	if (r == 0)
 		repo_free(repo);
 	return r;
@@ -182,9 +101,9 @@ run_open(struct error *err)
 	struct repo *repo = NULL;
 	int r;
 
-	atomic_store(&counting, true);
+	malloc_fault_begin(false);
 	r = repo_open(&lent, &secret, 1, &repo, err);
-	atomic_store(&counting, false);
+	malloc_fault_end();
 	if (r == 0)
 		repo_free(repo);
 	return r;
@@ -198,9 +117,9 @@ run_export_with(const struct export_options *o, struct error *err)
 	int r;
 
 	flow_clock_forward(10);
-	atomic_store(&counting, true);
+	malloc_fault_begin(false);
 	r = export_run(f.repo, o, report, &f.progress, &m, err);
-	atomic_store(&counting, false);
+	malloc_fault_end();
 	report_free(report);
 	if (r == 0)
 		manifest_wipe(&m);
@@ -241,13 +160,13 @@ run_import(struct error *err)
 	struct manifest m;
 	int r;
 
-	atomic_store(&counting, true);
+	malloc_fault_begin(false);
 	r = volume_open(f.repo, FLOW_VOLUME, false, 0, &v, err);
 	if (r == 0)
 		r = snapshot_resolve(v, "latest", &m, err);
 	if (r == 0)
 		r = import_run(v, &m, &o, report, &f.progress, &result, err);
-	atomic_store(&counting, false);
+	malloc_fault_end();
 	volume_free(v);
 	report_free(report);
 	return r;
@@ -316,7 +235,7 @@ run_once(size_t i, unsigned long nth, bool and_later, struct error *out)
 
 	if (flows[i].exports)
 		change(nth);
-	plan(nth, and_later);
+	malloc_fault_plan(nth, and_later);
 	r = flows[i].run(&err);
 	MUST(r == 0 || is_honest(r));
 	MUST(nth > 0 || r == 0);
@@ -335,7 +254,7 @@ torture(size_t i, unsigned long runs, bool and_later)
 	flow_new_repo(&f);
 	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
 	(void)run_once(i, 0, false, &err);
-	total = atomic_load(&calls);
+	total = malloc_fault_calls();
 	step = runs == 0 || total < runs ? 1 : total / runs;
 	/* With every step another remainder, so that loops do not hide behind the stride. */
 	for (unsigned long nth = 1, n = 0; nth <= total; n++, nth = 1 + n * step + n * 7 % step) {
