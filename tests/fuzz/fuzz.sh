@@ -17,7 +17,7 @@ extra=
 case $name in
 import) extra="$top/tests/flow.c $top/tests/forge.c $top/tests/store_fault.c -Wl,--wrap=session_clock,--wrap=syncfs,--wrap=fsync" ;;
 esac
-clang -std=gnu11 -D_GNU_SOURCE -DPACKAGE_STRING='"snapferry"' -O1 -g -pthread -fsanitize=fuzzer,address,undefined \
+clang -std=gnu11 -D_GNU_SOURCE -DPACKAGE_STRING='"snapferry"' -DPACKAGE_VERSION='"0"' -O1 -g -pthread -fsanitize=fuzzer,address,undefined \
     -fno-sanitize-recover=all -I"$top/include" -I"$top/exporter" -I"$top/storage/base" -I"$top/storage/format" \
     -I"$top/storage/repo" -I"$top/storage/s3" -I"$top/storage/store" -I"$top/tests" \
     "$top/tests/fuzz/fuzz_$name.c" $extra "$top"/storage/*/*.c $(ls "$top"/exporter/*.c | grep -v main.c) \
