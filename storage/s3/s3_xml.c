@@ -31,6 +31,7 @@ struct reader {
 	int code;
 };
 
+/* Some callbacks still come after this, as the end of an element that is empty: they must not do anything. */
 static void
 stop(struct reader *r, int code)
 {
@@ -52,6 +53,8 @@ begin_element(void *arg, const XML_Char *name, const XML_Char **attributes)
 	size_t len = strlen(r->path);
 
 	(void)attributes;
+	if (r->code != 0)
+		return;
 	local = local != NULL ? local + 1 : name;
 	if (++r->depth > DEPTH_MAX || len + strlen(local) + 2 > sizeof(r->path)) {
 		stop(r, too_much(r, "elements too deep"));
@@ -70,11 +73,13 @@ end_element(void *arg, const XML_Char *name)
 	int code;
 
 	(void)name;
+	if (r->code != 0)
+		return;
 	buf_u8(&r->text, 0);
 	code = buf_check(&r->text, "a text in the server's XML", r->err);
 	if (code == 0)
 		code = r->on_end(r, (const char *)r->text.data);
-	if (code < 0)
+	if (code != 0)
 		stop(r, code);
 	buf_reset(&r->text);
 	*strrchr(r->path, '/') = '\0';
@@ -86,7 +91,12 @@ add_text(void *arg, const XML_Char *text, int len)
 {
 	struct reader *r = arg;
 
-	buf_put(&r->text, text, (size_t)len);
+	if (r->code != 0)
+		return;
+	if ((size_t)len > TEXT_MAX - r->text.len)
+		stop(r, too_much(r, "a text that is too long"));
+	else
+		buf_put(&r->text, text, (size_t)len);
 }
 
 /* Entities of a document type can blow up; S3 has no use for them. */
@@ -102,12 +112,24 @@ refuse_doctype(void *arg, const XML_Char *name, const XML_Char *sysid, const XML
 	stop(r, too_much(r, "a document type"));
 }
 
-static int
-read_xml(struct reader *r, const void *body, size_t len)
+/* Servers keep connections alive with white space, which XML does not allow before its declaration. */
+static const char *
+skip_white(const char *body, size_t *len)
 {
+	while (*len > 0 && strchr(" \t\r\n", *body) != NULL && *body != '\0') {
+		body++;
+		--*len;
+	}
+	return body;
+}
+
+static int
+read_xml(struct reader *r, const char *body, size_t len)
+{
+	body = skip_white(body, &len);
 	if (len > INT32_MAX)
 		return too_much(r, "too many bytes");
-	buf_init(&r->text, TEXT_MAX);
+	buf_init(&r->text, TEXT_MAX + 1);
 	r->parser = XML_ParserCreate(NULL);
 	if (r->parser == NULL)
 		return error_nomem(r->err);
@@ -322,7 +344,8 @@ s3_xml_list_wipe(struct s3_xml_list *l)
 struct deleted_reader {
 	s3_xml_failed_fn *fn;
 	void *arg;
-	char key[TEXT_MAX], code[64];
+	char key[TEXT_MAX + 1], code[64];
+	unsigned count;
 	bool is_result;
 };
 
@@ -347,7 +370,8 @@ deleted_end(struct reader *r, const char *text)
 	else if (strcmp(r->path, "/DeleteResult/Error/Code") == 0)
 		copy_text(d->code, sizeof(d->code), text);
 	else if (strcmp(r->path, "/DeleteResult/Error") == 0)
-		return d->fn(d->arg, d->key, d->code, r->err);
+		return ++d->count > S3_XML_ITEMS_MAX ? too_much(r, "too many errors")
+						     : d->fn(d->arg, d->key, d->code, r->err);
 	return 0;
 }
 

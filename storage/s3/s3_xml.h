@@ -45,7 +45,7 @@ struct s3_xml_list {
 int s3_xml_list(const void *body, size_t len, struct s3_xml_list *out, struct error *);
 void s3_xml_list_wipe(struct s3_xml_list *);
 
-/* <DeleteResult>: every <Error> in it is passed on. */
+/* <DeleteResult>: every <Error> in it is passed on, until fn gives something else than 0, which is returned. */
 typedef int s3_xml_failed_fn(void *arg, const char *key, const char *code, struct error *);
 int s3_xml_deleted(const void *body, size_t len, s3_xml_failed_fn *fn, void *arg, struct error *);
 
