@@ -1,19 +1,38 @@
 /*
  * snapferry list: volumes and their snapshots.
+ *
+ * Everything is small and may be far away: first the volumes are opened and listed, many at a time, then all manifests
+ * are loaded, many at a time.  They are told in order all the same.
  */
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "array.h"
 #include "command.h"
 #include "error.h"
+#include "parallel.h"
 #include "view.h"
+
+/* A volume, the ids of its snapshots, or why there are none. */
+struct listed {
+	struct volume *volume;
+	char (*ids)[SNAPSHOT_ID_LEN + 1];
+	size_t count;
+	int code;
+	struct error err;
+};
 
 /* What is on its way through the listing. */
 struct listing {
 	struct command_context *c;
 	uint64_t snapshots;
+	char **names; /* of volumes */
+	size_t count, capacity;
+	struct listed *volumes; /* of these names */
+	size_t told; /* of these volumes what is wrong has been told */
+	struct snapshot_name *all;
+	size_t nall;
 };
 
 static void
@@ -52,53 +71,152 @@ list_snapshot(struct listing *l, const struct manifest *m)
 		list_details(c, m);
 }
 
-/* A damaged manifest is reported, and the others are listed. */
-static int
-list_volume(struct listing *l, const struct volume *v, struct error *err)
+/* ---- volumes ---- */
+
+static void *
+make_listed(void *arg, size_t i)
 {
-	CLEANUP_FREE char(*ids)[SNAPSHOT_ID_LEN + 1] = NULL;
-	size_t count = 0;
-	int r = snapshot_ids(v, &ids, &count, err);
+	const struct listing *l = arg;
+	struct listed *v = calloc(1, sizeof *v);
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct manifest m;
+	if (v == NULL)
+		return NULL;
+	v->code = volume_open(l->c->repo, l->names[i], false, 0, &v->volume, &v->err);
+	if (v->code == 0)
+		v->code = snapshot_ids(v->volume, &v->ids, &v->count, &v->err);
+	return v;
+}
 
-		r = snapshot_load(v, ids[i], &m, err);
-		if (r == ERR_CORRUPT || r == ERR_WRONG_KEY) {
-			report_warn(l->c->report, NULL, 0, "snapshot %s: %s", ids[i], err->msg);
-			r = 0;
-		} else if (r == 0) {
-			list_snapshot(l, &m);
-			manifest_wipe(&m);
-		}
+static void
+listed_free(void *result)
+{
+	struct listed *v = result;
+
+	free(v->ids);
+	volume_free(v->volume);
+	free(v);
+}
+
+/* One that is damaged does not hide the others, unless it is the one that was asked for. */
+static int
+take_listed(void *arg, size_t i, void *result, struct error *err)
+{
+	struct listing *l = arg;
+	struct listed *v = result;
+
+	if (v->code < 0 && (l->c->options->volume != NULL || (v->code != ERR_CORRUPT && v->code != ERR_WRONG_KEY))) {
+		int r = v->code;
+
+		*err = v->err;
+		listed_free(v);
+		return r;
 	}
-	return r;
+	l->volumes[i] = *v;
+	l->nall += v->count;
+	free(v);
+	return 0;
 }
 
 static int
-list_named(void *arg, const char *name, struct error *err)
+open_volumes(struct listing *l, struct error *err)
+{
+	const struct parallel p = {.count = l->count,
+	    .threads = SNAPSHOT_CONNECTIONS,
+	    .make = make_listed,
+	    .take = take_listed,
+	    .dispose = listed_free,
+	    .arg = l};
+
+	l->volumes = calloc(l->count + 1, sizeof *l->volumes);
+	return l->volumes == NULL ? error_nomem(err) : parallel_run(&p, err);
+}
+
+/* ---- snapshots ---- */
+
+/* In their place among the others: the volumes before the end that are damaged. */
+static void
+tell_damaged(struct listing *l, size_t end)
+{
+	for (; l->told < end; l->told++)
+		if (l->volumes[l->told].code < 0)
+			report_warn(
+			    l->c->report, NULL, 0, "volume %s: %s", l->names[l->told], l->volumes[l->told].err.msg);
+}
+
+static size_t
+volume_of(const struct listing *l, const struct volume *v)
+{
+	size_t i = l->told;
+
+	while (l->volumes[i].volume != v)
+		i++;
+	return i;
+}
+
+/* A damaged manifest is reported, and the others are listed; one that was removed meanwhile is not there. */
+static int
+list_one(void *arg, size_t i, int code, struct manifest *m, struct error *err)
 {
 	struct listing *l = arg;
-	struct volume *v;
-	int r = volume_open(l->c->repo, name, false, 0, &v, err);
+
+	tell_damaged(l, volume_of(l, l->all[i].volume));
+	if (code == ERR_CORRUPT || code == ERR_WRONG_KEY)
+		report_warn(l->c->report, NULL, 0, "snapshot %s: %s", l->all[i].id, err->msg);
+	else if (code == 0)
+		list_snapshot(l, m);
+	else if (code != ERR_NOT_FOUND)
+		return code;
+	return 0;
+}
+
+static int
+list_all(struct listing *l, struct error *err)
+{
+	size_t n = 0;
+	int r = open_volumes(l, err);
 
 	if (r < 0)
 		return r;
-	r = list_volume(l, v, err);
-	volume_free(v);
+	l->all = calloc(l->nall + 1, sizeof *l->all);
+	if (l->all == NULL)
+		return error_nomem(err);
+	for (size_t i = 0; i < l->count; i++)
+		for (size_t k = 0; k < l->volumes[i].count; k++)
+			l->all[n++] = (struct snapshot_name){l->volumes[i].volume, l->volumes[i].ids[k]};
+	r = snapshot_each(l->all, n, SNAPSHOT_CONNECTIONS, list_one, l, err);
+	if (r == 0)
+		tell_damaged(l, l->count);
 	return r;
 }
 
-/* One of all volumes: one that is damaged does not hide the others. */
 static int
-list_one_of_all(void *arg, const char *name, struct error *err)
+note_volume(void *arg, const char *name, struct error *err)
 {
-	int r = list_named(arg, name, err);
+	struct listing *l = arg;
+	int r = array_reserve(&l->names, &l->capacity, l->count + 1, sizeof l->names[0], err);
 
-	if (r != ERR_CORRUPT && r != ERR_WRONG_KEY)
+	if (r < 0)
 		return r;
-	report_warn(((struct listing *)arg)->c->report, NULL, 0, "volume %s: %s", name, err->msg);
+	l->names[l->count] = strdup(name);
+	if (l->names[l->count] == NULL)
+		return error_nomem(err);
+	l->count++;
 	return 0;
+}
+
+static void
+listing_wipe(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		free(l->names[i]);
+		if (l->volumes != NULL) {
+			free(l->volumes[i].ids);
+			volume_free(l->volumes[i].volume);
+		}
+	}
+	free(l->names);
+	free(l->volumes);
+	free(l->all);
 }
 
 static void
@@ -122,15 +240,18 @@ int
 cmd_list(const struct options *o)
 {
 	struct command_context c;
-	struct listing l = {&c, 0};
+	struct listing l = {.c = &c};
 	struct error err;
 	int r = command_begin(&c, o, "list", &err);
 
 	if (r == 0 && o->volume != NULL)
-		r = list_named(&l, o->volume, &err);
+		r = note_volume(&l, o->volume, &err);
 	else if (r == 0)
-		r = volume_list(c.repo, list_one_of_all, list_bad, &l, &err);
+		r = volume_list(c.repo, note_volume, list_bad, &l, &err);
+	if (r == 0)
+		r = list_all(&l, &err);
 	if (r == 0)
 		list_tell(&l);
+	listing_wipe(&l);
 	return command_end(&c, r, &err);
 }

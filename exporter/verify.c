@@ -12,7 +12,11 @@
 #include "error.h"
 #include "verify_internal.h"
 
+/* Manifests that are loaded at the same time, while snapshots are opened one by one. */
+enum { CONNECTIONS = 8 };
+
 struct chain {
+	struct verify *verify;
 	char (*ids)[SNAPSHOT_ID_LEN + 1];
 	size_t count;
 	bool *opens; /* by snapshot */
@@ -128,30 +132,38 @@ open_snapshot(struct verify *v, struct manifest *m, struct snapshot **out, struc
 }
 
 static int
-check_snapshot(struct verify *v, struct chain *chain, size_t i, struct error *err)
+check_manifest(struct verify *v, struct chain *chain, size_t i, struct manifest *m, struct error *err)
 {
 	struct snapshot *s = NULL;
-	struct manifest m;
-	int r = snapshot_load(v->volume, chain->ids[i], &m, err);
+	int r = check_parent(v, chain, m, err);
+
+	if (r < 0)
+		return r;
+	memcpy(chain->last, m->snapshot, sizeof chain->last);
+	memcpy(chain->last_sha256, m->sha256, sizeof chain->last_sha256);
+	r = open_snapshot(v, m, &s, err);
+	chain->opens[i] = r == 0;
+	snapshot_free(s);
+	if (r < 0 && verify_is_damage(r, err)) {
+		bad_manifest(v, chain->ids[i], "snapshot", err->msg);
+		return 0;
+	}
+	return r;
+}
+
+/* The manifest of snapshot i, or why there is none. */
+static int
+check_snapshot(void *arg, size_t i, int code, struct manifest *m, struct error *err)
+{
+	struct chain *chain = arg;
+	struct verify *v = chain->verify;
+	int r = code;
 
 	if (r == ERR_NOT_FOUND && v->options->snapshot == NULL)
 		return 0; /* removed meanwhile */
 	v->result->snapshots++;
-	if (r == 0) {
-		if ((r = check_parent(v, chain, &m, err)) < 0) {
-			manifest_wipe(&m);
-			return r;
-		}
-		memcpy(chain->last, m.snapshot, sizeof chain->last);
-		memcpy(chain->last_sha256, m.sha256, sizeof chain->last_sha256);
-		r = open_snapshot(v, &m, &s, err);
-		chain->opens[i] = r == 0;
-		snapshot_free(s);
-		if (r < 0 && verify_is_damage(r, err)) {
-			bad_manifest(v, chain->ids[i], "snapshot", err->msg);
-			return 0;
-		}
-	}
+	if (r == 0)
+		r = check_manifest(v, chain, i, m, err);
 	if (r == ERR_UNSUPPORTED) {
 		report_warn(v->report, NULL, 0, "snapshot %s cannot be checked: %s", chain->ids[i], err->msg);
 		return 0;
@@ -161,6 +173,18 @@ check_snapshot(struct verify *v, struct chain *chain, size_t i, struct error *er
 		return 0;
 	}
 	return r;
+}
+
+static int
+check_snapshots(struct verify *v, struct chain *chain, struct error *err)
+{
+	CLEANUP_FREE struct snapshot_name *names = calloc(chain->count + 1, sizeof *names);
+
+	if (names == NULL)
+		return error_nomem(err);
+	for (size_t i = 0; i < chain->count; i++)
+		names[i] = (struct snapshot_name){v->volume, chain->ids[i]};
+	return snapshot_each(names, chain->count, CONNECTIONS, check_snapshot, chain, err);
 }
 
 /* ---- catalogs ---- */
@@ -208,8 +232,8 @@ verify_steps(struct verify *v, struct chain *chain, struct error *err)
 
 	if (r == 0)
 		r = volume_check_keys(v->volume, bad_key, v, err);
-	for (size_t i = 0; r == 0 && i < chain->count; i++)
-		r = check_snapshot(v, chain, i, err);
+	if (r == 0)
+		r = check_snapshots(v, chain, err);
 	if (r == 0 && level >= 1)
 		r = verify_listing(v, err);
 	if (r == 0 && level >= 2)
@@ -245,7 +269,7 @@ verify_volume(const struct volume *volume, const struct verify_options *o, struc
     struct progress *progress, struct verify_result *result, struct error *err)
 {
 	struct verify v = {.volume = volume, .options = o, .report = report, .progress = progress, .result = result};
-	struct chain chain = {.ids = NULL};
+	struct chain chain = {.verify = &v};
 	int r = chain_ids(volume, o, &chain, err);
 
 	damage_list_init(&v.damages);

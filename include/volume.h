@@ -33,16 +33,16 @@ int volume_open(struct repo *, const char *name, bool create, int64_t now_s, str
  * left is not seen.
  */
 int volume_glance(struct repo *, const char *name, struct volume **out, struct survey **out_survey, struct error *);
+/* A key object that is not as it should be: key is its name, the error says what is wrong. */
+typedef void volume_bad_key_fn(void *arg, const char *key, const struct error *);
 /* The names of all volumes, sorted, no name twice.  Damaged key objects are passed to bad() (may be NULL) with their
  * error. */
-int volume_list(struct repo *, int (*fn)(void *arg, const char *name, struct error *),
-    void (*bad)(void *arg, const char *key, const struct error *), void *arg, struct error *);
+int volume_list(struct repo *, int (*fn)(void *arg, const char *name, struct error *), volume_bad_key_fn *bad,
+    void *arg, struct error *);
 /*
- * For verification.  A key object that is missing, damaged or not the same as the other one of its pair: key is its
- * name, the error says what is wrong, whether the other one works, and what to do.
+ * For verification.  Every key of the volume must be in both places, open, and be the same bytes in both; bad() is told
+ * which is not, whether the other one works, and what to do.
  */
-typedef void volume_bad_key_fn(void *arg, const char *key, const struct error *);
-/* Every key of the volume must be in both places, open, and be the same bytes in both. */
 int volume_check_keys(const struct volume *, volume_bad_key_fn *bad, void *arg, struct error *);
 /* Like volume_list(), in no special order, but finds volumes whose copies below volumes/ are missing as well, for which
  * it lists all objects.  Only volumes without any key that opens are passed to bad(). */

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "cleanup.h"
 #include "flow.h"
 #include "store_trace.h"
 #include "survey.h"
@@ -139,6 +140,102 @@ test_glance(bool missing)
 	flow_end(&f);
 }
 
+enum { SNAPSHOTS = 500 };
+
+/* The flow's snapshot again and again, the n-th made n seconds after it. */
+static void
+make_snapshots(const struct volume *v)
+{
+	static const uint8_t random[10];
+	struct manifest m;
+	struct error err;
+	int64_t ms;
+
+	CHECK_OK(snapshot_resolve(v, "latest", &m, &err), &err);
+	CHECK(snapshot_id_time(m.snapshot, &ms));
+	for (int64_t i = 1; i < SNAPSHOTS; i++) {
+		snapshot_id_make(ms + i * 1000, random, m.snapshot);
+		m.started.s++;
+		m.sequence++;
+		CHECK_OK(snapshot_commit(v, &m, &err), &err);
+	}
+	manifest_wipe(&m);
+}
+
+static void
+spoil_snapshot(const struct flow *f, const struct volume *v, const char *id, bool missing)
+{
+	char name[128];
+	struct error err;
+
+	(void)snprintf(name, sizeof name, "v/%s/s/%s.json", v->id_hex, id);
+	CHECK_OK(store_remove(f->store, name, &err), &err);
+	if (!missing)
+		CHECK_OK(store_put(f->store, name, "{}", 2, &err), &err);
+}
+
+struct seen {
+	size_t next, stop_at; /* SIZE_MAX: never */
+	const struct snapshot_name *names;
+};
+
+static int
+see_snapshot(void *arg, size_t i, int code, struct manifest *m, struct error *err)
+{
+	struct seen *s = arg;
+
+	CHECK_INT(i, s->next++);
+	CHECK_INT(code, i == 7 ? ERR_CORRUPT : i == 300 ? ERR_NOT_FOUND : 0);
+	CHECK((m == NULL) == (code < 0));
+	if (m != NULL)
+		CHECK_STR(m->snapshot, s->names[i].id);
+	else
+		CHECK(strstr(err->msg, s->names[i].id) != NULL);
+	return i == s->stop_at ? error_set(err, ERR_DENIED, "enough") : 0;
+}
+
+/* Manifests are loaded at the same time, told in order, and each only once. */
+static void
+test_many_snapshots(void)
+{
+	CLEANUP_FREE char(*ids)[SNAPSHOT_ID_LEN + 1] = NULL;
+	struct snapshot_name names[SNAPSHOTS];
+	struct seen seen = {.names = names, .stop_at = SIZE_MAX};
+	struct export_options o;
+	struct volume *v;
+	struct counted c;
+	struct flow f;
+	struct error err;
+	size_t count;
+
+	flow_begin(&f);
+	flow_make_small_tree(f.source, false);
+	o = flow_export_options(f.source);
+	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
+	counted_begin(&c, &f);
+	CHECK_OK(volume_open(c.flow.repo, FLOW_VOLUME, false, 0, &v, &err), &err);
+	make_snapshots(v);
+	CHECK_OK(snapshot_ids(v, &ids, &count, &err), &err);
+	CHECK_INT(count, SNAPSHOTS);
+	for (size_t i = 0; i < count; i++)
+		names[i] = (struct snapshot_name){v, ids[i]};
+	spoil_snapshot(&f, v, ids[7], false);
+	spoil_snapshot(&f, v, ids[300], true);
+	store_trace_forget(c.trace);
+	store_trace_delay(c.trace, 5);
+	CHECK_OK(snapshot_each(names, count, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), &err);
+	CHECK_INT(seen.next, count);
+	CHECK_INT(store_trace_requests(c.trace), count);
+	CHECK(store_trace_parallel(c.trace) >= 32);
+	CHECK(store_trace_parallel(c.trace) <= SNAPSHOT_CONNECTIONS);
+	seen = (struct seen){.names = names, .stop_at = 100};
+	CHECK_INT(snapshot_each(names, count, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), ERR_DENIED);
+	CHECK_INT(seen.next, 101);
+	volume_free(v);
+	counted_end(&c);
+	flow_end(&f);
+}
+
 int
 main(void)
 {
@@ -147,5 +244,6 @@ main(void)
 	test_changed_export();
 	test_glance(true);
 	test_glance(false);
+	test_many_snapshots();
 	return 0;
 }

@@ -20,7 +20,6 @@
 #include "wire.h"
 
 enum { FIRST_EPOCH = 1 };
-#define VOLUMES_MAX ((size_t)1000000)
 
 void
 volume_free(struct volume *v)
@@ -290,85 +289,5 @@ volume_glance(struct repo *repo, const char *name, struct volume **out, struct s
 		return error_prefix(err, "volume %s", name);
 	*out = STEAL(v);
 	*out_survey = STEAL(survey);
-	return 0;
-}
-
-/* ---- listing ---- */
-
-struct names {
-	char **list;
-	size_t count;
-};
-
-static void
-names_wipe(struct names *n)
-{
-	for (size_t i = 0; i < n->count; i++)
-		free(n->list[i]);
-	free(n->list);
-}
-
-static int
-by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The name from the copy, or else from the object that it is a copy of; 0 and no name when both are damaged. */
-static int
-note_volume(struct repo *repo, const struct volume_key_name *at, struct names *out,
-    void (*bad)(void *arg, const char *key, const struct error *), void *arg, struct error *err)
-{
-	CLEANUP(volume_keys_wipe) struct volume_keys keys = {.epoch = 0};
-	char key[VOLUME_KEY_PLACE_SIZE];
-	int r = ERR_CORRUPT;
-
-	for (enum volume_key_place place = VOLUME_KEY_COPY; r < 0; place = VOLUME_KEY_MAIN) {
-		r = volume_key_load(repo, at, place, &keys, err);
-		if (r < 0 && !volume_key_is_damage(r))
-			return r;
-		volume_key_format(at, place, key);
-		if (r < 0 && bad != NULL)
-			bad(arg, key, err);
-		if (r < 0 && place == VOLUME_KEY_MAIN)
-			return 0;
-	}
-	out->list[out->count] = strdup(keys.name);
-	if (out->list[out->count] == NULL)
-		return error_nomem(err);
-	out->count++;
-	return 0;
-}
-
-int
-volume_list(struct repo *repo, int (*fn)(void *arg, const char *name, struct error *),
-    void (*bad)(void *arg, const char *key, const struct error *), void *arg, struct error *err)
-{
-	CLEANUP(object_list_wipe) struct object_list copies = {0};
-	CLEANUP(names_wipe) struct names names = {NULL, 0};
-	int r = object_list(repo_store(repo), VOLUME_KEY_COPIES, VOLUMES_MAX, &copies, err);
-
-	if (r < 0)
-		return r;
-	names.list = calloc(copies.count + 1, sizeof(names.list[0]));
-	if (names.list == NULL)
-		return error_nomem(err);
-	for (size_t i = 0; i < copies.count; i++) {
-		struct volume_key_name at;
-
-		if (!volume_key_parse_copy(copies.names[i], &at))
-			continue;
-		r = note_volume(repo, &at, &names, bad, arg, err);
-		if (r < 0)
-			return r;
-	}
-	qsort(names.list, names.count, sizeof(names.list[0]), by_text);
-	for (size_t i = 0; i < names.count; i++) {
-		if (i > 0 && strcmp(names.list[i], names.list[i - 1]) == 0)
-			continue;
-		r = fn(arg, names.list[i], err);
-		if (r < 0)
-			return r;
-	}
 	return 0;
 }
