@@ -8,6 +8,15 @@
 #include "check.h"
 #include "cleanup.h"
 
+/* Sanitizers need memory of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 enum { BODY_MAX = 64 * 1024 * 1024 };
 
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -258,7 +267,10 @@ test_memory(void)
 		repeat(&b, units[i], (size_t)(8 * 1024 * 1024) / strlen(units[i]));
 		(void)list_of(&b);
 	}
-	CHECK(getenv("ASAN_OPTIONS") != NULL || peak_kib() - before < 64 * 1024);
+#ifndef SANITIZED
+	CHECK(peak_kib() - before < 64 * 1024);
+#endif
+	(void)before;
 }
 
 /* ---- deletions ---- */
