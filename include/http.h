@@ -37,8 +37,8 @@ struct http_settings {
 	unsigned stall_s; /* give up when less than 1 KiB/s moved in either direction for so long; 0: 60 s */
 };
 
-/* The strings are copied; the files are read again for new connections, so that they may be renewed.  ERR_USAGE when a
- * file cannot be read or only one of client_cert and client_key is given. */
+/* The strings are copied.  A renewed client certificate is seen by the next connection, a renewed ca_file within a day.
+ * ERR_USAGE when a file cannot be read or only one of client_cert and client_key is given. */
 int http_new(const struct http_settings *, struct http **out, struct error *);
 /* Running and later exchanges fail with ERR_CANCELLED within about a second.  From any thread. */
 void http_end(struct http *);
