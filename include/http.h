@@ -22,9 +22,9 @@ struct error;
  * 100-continue"), so that a server that refuses is heard before its connection breaks; a server that does not answer
  * within a second gets the body, and is not asked again.  Who names the header expect decides for himself.
  *
- * An exchange takes about 250 KiB of memory beside the caller's buffers, and up to 1 MiB when a server sends a lot of
- * headers; one that sends more than 64 KiB of them is cut off.  With TLS a connection keeps the authorities'
- * certificates, 1 MiB for the system's, as long as it lasts.  The process must ignore SIGPIPE.
+ * An exchange takes 100 KiB of memory beside the caller's buffers, 650 KiB with PUT and POST, and up to 1 MiB more when
+ * a server sends a lot of headers; one that sends more than 64 KiB of them is cut off.  With TLS a connection keeps the
+ * authorities' certificates, 1 MiB for the system's, as long as it lasts.  The process must ignore SIGPIPE.
  */
 struct http;
 
