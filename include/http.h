@@ -9,7 +9,7 @@ struct buf;
 struct error;
 
 /*
- * HTTP/1.1 exchanges over libcurl: one request, one reply, no interpretation.
+ * HTTP exchanges over libcurl: one request, one reply, no interpretation.
  *
  * A struct http is a pool of connections with one set of TLS and time-out settings; any number of threads use it at the
  * same time, each exchange blocks its caller.  Redirects are never followed, nothing is sent that the caller did not
@@ -21,6 +21,8 @@ struct error;
  * without the caller's knowledge: a server may see it twice.  Bodies of more than 1 MiB ask first ("Expect:
  * 100-continue"), so that a server that refuses is heard before its connection breaks; a server that does not answer
  * within a second gets the body, and is not asked again.  Who names the header expect decides for himself.
+ *
+ * HTTP/1.1, or HTTP/2 where a server offers it when TLS is agreed on; one exchange at a time on a connection.
  *
  * An exchange takes 100 KiB of memory beside the caller's buffers, 650 KiB with PUT and POST, and up to 1 MiB more when
  * a server sends a lot of headers; one that sends more than 64 KiB of them is cut off.  With TLS a connection keeps the
