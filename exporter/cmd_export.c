@@ -8,7 +8,7 @@
 #include "export.h"
 #include "view.h"
 
-enum { REMOTE_CONNECTIONS = 8 };
+enum { REMOTE_CONNECTIONS = 6 };
 
 static void
 export_tell(struct command_context *c, const struct manifest *m, bool dry_run)

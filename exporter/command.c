@@ -72,11 +72,13 @@ command_on_signal(void (*fn)(void), struct error *err)
 #define MIB (1024u * 1024)
 /* Memory beside pack buffers.  A content thread: window, bundle, compressor, base's segment; once: catalog,
  * deduplication, code. */
-#define MEMORY_THREAD  (11 * MIB)
-#define MEMORY_FIXED   (46 * MIB)
-#define MEMORY_DEFAULT (128 * MIB)
-#define PACK_MIN       (5 * MIB)
-#define PACK_MAX       (32 * MIB)
+#define MEMORY_THREAD     (11 * MIB)
+#define MEMORY_FIXED      (46 * MIB)
+#define MEMORY_DEFAULT    (128 * MIB)
+#define MEMORY_CONNECTION (2 * MIB) /* to a server: buffers, and the certificates that TLS trusts */
+#define PACK_MIN          (4 * MIB)
+#define PACK_USUAL        (12 * MIB)
+#define PACK_MAX          (32 * MIB)
 
 enum { LOCAL_CONNECTIONS = 2 };
 
@@ -92,21 +94,23 @@ command_resources(
     const struct options *o, unsigned remote_connections, struct command_resources *out, struct error *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t memory, fixed;
+	bool remote = is_remote(o->repository);
+	uint64_t memory, fixed, least;
 	unsigned packs;
 
 	out->threads = o->threads > 0 ? o->threads : cores < 1 ? 1 : (unsigned)MIN(cores, 16L);
-	out->connections = o->connections > 0         ? o->connections
-			   : is_remote(o->repository) ? remote_connections
-						      : LOCAL_CONNECTIONS;
+	out->connections = o->connections > 0 ? o->connections : remote ? remote_connections : LOCAL_CONNECTIONS;
 	packs = out->threads + 1 + out->connections;
 	fixed = MEMORY_FIXED + (uint64_t)out->threads * MEMORY_THREAD;
-	/* More threads than two get the memory that they need; the ceiling of a small machine is kept. */
-	memory = o->max_memory > 0 ? o->max_memory : MAX((uint64_t)MEMORY_DEFAULT, fixed + (uint64_t)packs * 12 * MIB);
-	if (memory < fixed + (uint64_t)packs * PACK_MIN)
+	/* More threads than two get the memory that they need; the ceiling of a small machine is kept: many connections
+	 * make packs smaller, as long as they are packs. */
+	memory = MAX((uint64_t)MEMORY_DEFAULT, fixed + (uint64_t)(out->threads + 1 + LOCAL_CONNECTIONS) * PACK_USUAL);
+	fixed += remote ? (uint64_t)out->connections * MEMORY_CONNECTION : 0;
+	least = fixed + (uint64_t)packs * PACK_MIN;
+	memory = o->max_memory > 0 ? o->max_memory : MAX(memory, least);
+	if (memory < least)
 		return error_set(err, ERR_USAGE, "--max-memory: %u threads and %u connections need at least %lluM",
-		    out->threads, out->connections,
-		    (unsigned long long)((fixed + (uint64_t)packs * PACK_MIN) / MIB + 1));
+		    out->threads, out->connections, (unsigned long long)(least / MIB + 1));
 	out->pack_size = (size_t)MIN((memory - fixed) / packs, (uint64_t)PACK_MAX);
 	out->dedup_bytes = 16 * MIB;
 	return 0;
@@ -168,6 +172,9 @@ command_begin(struct command_context *c, const struct options *o, const char *na
 		r = repo_open(store, secrets, count, &c->repo, err);
 	if (r == 0)
 		command_set_waited(store);
+	if (r == 0 && o->s3.insecure_tls)
+		report_note(
+		    c->report, NULL, 0, "--insecure-tls: the server's certificate is not checked, anybody may be it");
 	for (size_t i = 0; i < COUNT_OF(secrets); i++)
 		secret_wipe(&secrets[i]);
 	return r;
