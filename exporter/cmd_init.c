@@ -54,12 +54,11 @@ cmd_init(const struct options *o)
 	else if (r == 0)
 		r = repo_init(
 		    store, &secret, o->label == NULL ? "first" : o->label, SCRYPT_LOG_N, time(NULL), &c.repo, &err);
-	if (r == ERR_EXISTS) {
+	if (r == ERR_EXISTS)
 		(void)error_prefix(&err, "%s", o->repository);
-		/* Only a key that was made here: it opens nothing, and would be in the way of the next try. */
-		if (o->new_key_file != NULL && secret.len > 0)
-			(void)unlink(o->new_key_file);
-	}
+	/* Only a key that was made here, and that opens nothing for certain: it would be in the way of the next try. */
+	if ((r == ERR_EXISTS || r == ERR_NO_REPOSITORY) && o->new_key_file != NULL && secret.len > 0)
+		(void)unlink(o->new_key_file);
 	secret_wipe(&secret);
 	if (r == 0)
 		init_tell(&c);
