@@ -3,8 +3,8 @@
 srcdir=${srcdir:-.}
 failed=0
 cd "$srcdir" || exit 1
-for f in include/*.h storage/*/*.[ch] exporter/*.[ch] tests/*.[ch] tests/fuzz/*.c tests/e2e/*.[ch] tests/e2e/*.sh tests/e2e/*.py; do
-	[ -e "$f" ] || continue
+for f in include/*.h storage/*/*.[ch] exporter/*.[ch] tests/*.[ch] tests/fuzz/*.c tests/e2e/*.[ch] tests/e2e/*.sh tests/e2e/*.py tests/s3/*; do
+	[ -f "$f" ] || continue
 	if ! grep -qF "$f" Makefile.am; then
 		echo "$f is not in Makefile.am" >&2
 		failed=1

@@ -2,6 +2,9 @@
 
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libzstd-dev libssl-dev libarchive-dev libjson-c-dev libcurl4-openssl-dev libexpat1-dev"
 
+# Servers for the store in a bucket.
+S3_PACKAGES="ceph-mon ceph-osd radosgw swift-proxy swift-account swift-container swift-object memcached faketime openssl python3"
+
 # need_packages NAME...: install what is missing when root, otherwise say what is missing and end.
 need_packages() {
 	missing=
@@ -19,6 +22,21 @@ need_packages() {
 	apt-get update -q >/dev/null
 	# shellcheck disable=SC2086
 	apt-get install -q -y --no-install-recommends $missing >/dev/null
+}
+
+# without_services COMMAND...: what it installs starts no daemon.  Debian asks policy-rc.d about that; it is left as it was.
+without_services() {
+	policy=/usr/sbin/policy-rc.d
+	if [ -e $policy ] || [ "$(id -u)" -ne 0 ]; then
+		"$@"
+		return
+	fi
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod +x $policy
+	"$@"
+	without_status=$?
+	rm -f $policy
+	return $without_status
 }
 
 # build FOLDER [CONFIGURE OPTION...]: configure and make out of tree, quietly; the log is shown when it fails.

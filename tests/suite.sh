@@ -90,6 +90,17 @@ stage_e2e() {
 	result "end-to-end tests ($ran scripts)" $status /dev/null
 }
 
+stage_s3() {
+	# shellcheck disable=SC2086
+	without_services need_packages $S3_PACKAGES || exit 1
+	[ -x "$WORK/gcc/snapferry" ] || build "$WORK/gcc" --enable-werror CC=gcc
+	make -C "$WORK/gcc" -s -j"$(nproc)" check-s3
+	status=$?
+	ran=$(wc -l <"$WORK/gcc/e2e.passed" 2>/dev/null || echo 0)
+	passed=$((passed + ran))
+	result "end-to-end tests with S3 servers ($ran scripts)" $status /dev/null
+}
+
 stage_clang() {
 	build "$WORK/clang" --enable-werror CC=clang
 	result "clang, no warnings" $? "$WORK/clang/build.log"
@@ -145,11 +156,11 @@ stage_dist() {
 }
 
 find_memory
-for stage in ${@:-gcc e2e clang asan tsan valgrind dist}; do
+for stage in ${@:-gcc e2e s3 clang asan tsan valgrind dist}; do
 	printf '== %s\n' "$stage"
 	start=$(date +%s)
 	case $stage in
-	gcc | e2e) "stage_$stage" ;;
+	gcc | e2e | s3) "stage_$stage" ;;
 	*) in_memory "stage_$stage" ;;
 	esac
 	printf '   %s seconds\n' $(($(date +%s) - start))

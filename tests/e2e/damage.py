@@ -3,7 +3,8 @@
 
     damage.py SNAPFERRY REPOSITORY VOLUME SNAPSHOT SOURCE SCRATCH SEED FLIPS
 
-SNAPSHOT is a snapshot of SOURCE and the latest one.  Prints each complaint; the last line is the number of checks.
+SNAPSHOT is a snapshot of SOURCE and the latest one.  REPOSITORY is a folder or s3://bucket/prefix, at AWS_ENDPOINT_URL_S3.  FLIPS is how many
+bits are flipped in each object besides those at telling places; 0: none at all.  Prints each complaint; the last line is the number of checks.
 """
 import json
 import os
@@ -17,6 +18,51 @@ r = random.Random(int(sys.argv[7]))
 flips = int(sys.argv[8])
 checks = complaints = 0
 statuses = {}
+
+
+class Folder:
+    def __init__(self, path):
+        self.path = path
+
+    def keys(self):
+        return [os.path.relpath(os.path.join(folder, name), self.path) for folder, _, names in os.walk(self.path) for name in names]
+
+    def read(self, key):
+        with open(os.path.join(self.path, key), "rb") as f:
+            return f.read()
+
+    def write(self, key, content):
+        self.remove(key)
+        with open(os.path.join(self.path, key), "wb") as f:
+            f.write(content)
+
+    def remove(self, key):
+        if os.path.exists(os.path.join(self.path, key)):
+            os.unlink(os.path.join(self.path, key))
+
+
+class Bucket:
+    def __init__(self, place):
+        sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s3"))
+        sys.dont_write_bytecode = True
+        from s3 import S3
+        self.s3 = S3()
+        self.bucket, _, self.prefix = place.removeprefix("s3://").partition("/")
+
+    def keys(self):
+        return [key[len(self.prefix) + 1 :] for key, _ in self.s3.list(self.bucket, self.prefix + "/")]
+
+    def read(self, key):
+        return self.s3.get(self.bucket, self.prefix + "/" + key)
+
+    def write(self, key, content):
+        self.s3.put(self.bucket, self.prefix + "/" + key, content)
+
+    def remove(self, key):
+        self.s3.delete(self.bucket, self.prefix + "/" + key)
+
+
+place = Bucket(repository) if repository.startswith("s3:") else Folder(repository)
 
 
 def check(good, message):
@@ -106,6 +152,8 @@ def kind_of(key):
 
 def places(kind, size):
     """Where to flip: everywhere in small objects, header, frames, trailer and footer of packs."""
+    if flips == 0:
+        return []
     found = {r.randrange(size) for _ in range(flips)}
     if kind in ("p", "m"):
         found |= {r.randrange(176), size - 1 - r.randrange(32), size - 33 - r.randrange(200), r.randrange(176, size)}
@@ -113,21 +161,16 @@ def places(kind, size):
 
 
 def damage(key):
-    path, kind = os.path.join(repository, key), kind_of(key)
-    with open(path, "rb") as f:
-        whole = f.read()
+    whole, kind = place.read(key), kind_of(key)
 
     def one(what, content):
-        os.unlink(path)
-        if content is not None:
-            with open(path, "wb") as f:
-                f.write(content)
+        if content is None:
+            place.remove(key)
+        else:
+            place.write(key, content)
         import_after("%s %s" % (key, what), key, kind)
         verify_after("%s %s" % (key, what), key, kind, content is None)
-        if content is not None:
-            os.unlink(path)
-        with open(path, "wb") as f:
-            f.write(whole)
+        place.write(key, whole)
 
     one("removed", None)
     one("empty", b"")
@@ -140,8 +183,7 @@ def damage(key):
         one("with bit flipped at %d of %d" % (p, len(whole)), whole[:p] + bytes([whole[p] ^ 1 << r.randrange(8)]) + whole[p + 1 :])
 
 
-keys = sorted(os.path.relpath(os.path.join(folder, name), repository) for folder, _, names in os.walk(repository) for name in names)
-for key in keys:
+for key in sorted(place.keys()):
     if kind_of(key) != "s" or snapshot in key:
         damage(key)
 for k in sorted(statuses):

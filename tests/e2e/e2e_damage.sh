@@ -28,8 +28,10 @@ every_object() {
 	head -c 300000 /dev/urandom >"$T/src/a/new"
 	export_tree 0 v "$T/src" --threads 1 --connections 1 --max-memory 80M
 	local flips=4
+	# In a bucket it is about what the store makes of objects that are not there or not whole.
+	[ "$REPO_PLACE" = dir ] || flips=0
 	[ -z "$E2E_LONG" ] || flips=60
-	python3 "$E2E/damage.py" "$SNAPFERRY" "$T/repo" v "$snapshot" "$T/src" "$T" "${E2E_SEED:-1}" $flips >"$T/damage" ||
+	python3 "$E2E/damage.py" "$SNAPFERRY" "$SNAPFERRY_REPOSITORY" v "$snapshot" "$T/src" "$T" "${E2E_SEED:-1}" $flips >"$T/damage" ||
 		failed "damage is not handled as it should be"
 	head -n -1 "$T/damage" | head -n 60
 	checks=$((checks + $(tail -n 1 "$T/damage")))
@@ -154,6 +156,7 @@ hostile_names() {
 }
 
 every_object
+[ "$REPO_PLACE" = dir ] || finish
 secrets
 no_repository
 usage

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/functions.sh"
 begin 240 "random changes over many rounds"
 rounds=${E2E_LONG:+60}
+[ "$REPO_PLACE" = dir ] || rounds=${rounds:-5}
 rounds=${rounds:-12}
 seed=${E2E_SEED:-20240501}
 

@@ -4,11 +4,13 @@
 #     begin SECONDS "what it is about"
 #
 # and ends with `finish`.  Environment: SNAPFERRY (the program, default ./snapferry), E2E_TOOLS (a folder with judge and
-# peak, which are compiled with $CC otherwise), E2E_LONG=1 (larger variants), E2E_KEEP=1 (keep the temporary folder).
+# peak, which are compiled with $CC otherwise), E2E_LONG=1 (larger variants), E2E_KEEP=1 (keep the temporary folder),
+# REPO_PLACE (dir, the default, or s3: the repository is in a bucket, see functions_s3.sh).
 # Exit status: 0 passed, 1 failed, 77 skipped, 124 too slow.
 
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 E2E_LONG=${E2E_LONG-}
+REPO_PLACE=${REPO_PLACE-dir}
 checks=0
 failures=0
 
@@ -42,11 +44,12 @@ begin() {
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	unset "${!SNAPFERRY_@}"
+	unset "${!SNAPFERRY_@}" "${!AWS_@}"
 	export SNAPFERRY_REPOSITORY="$T/repo" SNAPFERRY_KEY_FILE="$T/key"
 	export LC_ALL=C.UTF-8 TZ=UTC
 	umask 022
 	echo "== $(basename "$0"): $2"
+	[ "$REPO_PLACE" = dir ] || begin_s3
 }
 
 on_clean_up=()
@@ -158,9 +161,37 @@ sf() {
 	"$SNAPFERRY" "$@"
 }
 
+# An empty place for a repository, in SNAPFERRY_REPOSITORY.
+new_place() {
+	if [ "$REPO_PLACE" = s3 ]; then
+		new_place_s3
+	else
+		rm -rf "$SNAPFERRY_REPOSITORY"
+	fi
+}
+
+# SIZE KEY of every object of the repository.
+objects() {
+	if [ "$REPO_PLACE" = s3 ]; then
+		objects_s3
+	else
+		find "$SNAPFERRY_REPOSITORY" -type f -printf '%s %P\n'
+	fi
+}
+
+# How many objects have been stored whose key matches an extended regular expression.
+stored() {
+	if [ "$REPO_PLACE" = s3 ]; then
+		stored_s3 "$1"
+	else
+		find "$SNAPFERRY_REPOSITORY" -type f -printf '%P\n' 2>/dev/null | grep -cE "$1"
+	fi
+}
+
 # A new repository with a key file: a passphrase costs time at every command.
 new_repository() {
-	rm -rf "$SNAPFERRY_REPOSITORY" "$SNAPFERRY_KEY_FILE"
+	new_place
+	rm -f "$SNAPFERRY_KEY_FILE"
 	run env -u SNAPFERRY_KEY_FILE "$SNAPFERRY" init --new-key-file "$SNAPFERRY_KEY_FILE"
 	[ "$status" = 0 ] || {
 		tail_of_output
@@ -238,9 +269,9 @@ import_tree() {
 	expect "$wanted" "import of $volume $id" sf import -V "$volume" -s "$id" "$@" "$target"
 }
 
-# Bytes that a repository's packs take.
+# Bytes that a repository takes.
 repository_bytes() {
-	find "${1:-$SNAPFERRY_REPOSITORY}" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'
+	objects | awk '{ n += $1 } END { print n + 0 }'
 }
 
 mktree() {
@@ -363,3 +394,7 @@ sections() {
 		$section
 	done
 }
+
+if [ "$REPO_PLACE" = s3 ]; then
+	. "$E2E/functions_s3.sh"
+fi

@@ -6,7 +6,8 @@
 # What is said of one script goes out at once, because others are running.
 one() {
 	script=$1
-	name=$(basename "$script" .sh)
+	name=$(basename "$script")
+	name=${name%.*}
 	start=$(date +%s)
 	timeout 900 "$script" >"$name.log" 2>&1 </dev/null
 	status=$?
