@@ -111,6 +111,18 @@ s3_script_set(struct s3_script *x, const struct s3_step *steps, size_t count)
 	(void)pthread_mutex_unlock(&x->lock);
 }
 
+size_t
+s3_script_drop(struct s3_script *x)
+{
+	size_t taken;
+
+	(void)pthread_mutex_lock(&x->lock);
+	taken = x->next;
+	x->next = x->count;
+	(void)pthread_mutex_unlock(&x->lock);
+	return taken;
+}
+
 void
 s3_script_end(struct s3_script *x)
 {

@@ -57,6 +57,8 @@ void s3_script_set(struct s3_script *, const struct s3_step *steps, size_t count
 		static const struct s3_step steps_[] = {__VA_ARGS__}; \
 		s3_script_set((script), steps_, COUNT_OF(steps_)); \
 	} while (0)
+/* Forget the steps that are left; how many were taken. */
+size_t s3_script_drop(struct s3_script *);
 /* All steps have been taken, and every signature was good. */
 void s3_script_end(struct s3_script *);
 

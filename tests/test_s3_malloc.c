@@ -51,7 +51,7 @@ run_lost_put(struct error *err)
 	static const struct s3_step step = {
 	    .beginning = "PUT ", .kind = STEP_DONE_ERROR, .status = 500, .code = "InternalError"};
 
-	x.next = x.count;
+	(void)s3_script_drop(&x);
 	s3_script_set(&x, &step, 1);
 	return run_put(err);
 }
@@ -153,7 +153,7 @@ run_remove_many(struct error *err)
 		   "</DeleteResult>");
 	int r;
 
-	x.next = x.count;
+	(void)s3_script_drop(&x);
 	s3_script_set(&x, &step, 1);
 	malloc_fault_begin(true);
 	r = store_remove_many(x.s, keys, COUNT_OF(keys), NULL, NULL, err);
@@ -239,7 +239,7 @@ main(void)
 		torture(i, false);
 		torture(i, true);
 	}
-	x.next = x.count;
+	(void)s3_script_drop(&x);
 	s3_script_end(&x);
 	return 0;
 }

@@ -51,27 +51,36 @@ test_range_bad(void)
 	static const struct {
 		struct s3_step step;
 		enum error_code code;
+		const char *said;
 	} cases[] = {
 	    /* Another part. */
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes 1-3/10\r\n\r\n123"), ERR_CORRUPT},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "2") "Content-Range: bytes 2-3/10\r\n\r\n23"), ERR_CORRUPT},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "4") "Content-Range: bytes 2-5/10\r\n\r\n2345"), ERR_CORRUPT},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "0") "Content-Range: bytes 2-4/10\r\n\r\n"), ERR_CORRUPT},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes 0-9/10\r\n\r\n012"), ERR_CORRUPT},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes 1-3/10\r\n\r\n123"), ERR_CORRUPT,
+		"part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "2") "Content-Range: bytes 2-3/10\r\n\r\n23"), ERR_CORRUPT,
+		"part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "4") "Content-Range: bytes 2-5/10\r\n\r\n2345"), ERR_CORRUPT,
+		"too long"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "0") "Content-Range: bytes 2-4/10\r\n\r\n"), ERR_CORRUPT,
+		"part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes 0-9/10\r\n\r\n012"), ERR_CORRUPT,
+		"part of object k"},
 	    /* A range that ignores itself. */
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "\r\n234"), ERR_UNSUPPORTED},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes */10\r\n\r\n234"), ERR_UNSUPPORTED},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "\r\n234"), ERR_UNSUPPORTED, "part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes */10\r\n\r\n234"), ERR_UNSUPPORTED,
+		"part of object k"},
 	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: bytes 2-4/10 x\r\n\r\n234"),
-		ERR_UNSUPPORTED},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: lines 2-4/10\r\n\r\n234"), ERR_UNSUPPORTED},
+		ERR_UNSUPPORTED, "part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "3") "Content-Range: lines 2-4/10\r\n\r\n234"), ERR_UNSUPPORTED,
+		"part of object k"},
 	    /* The range is ignored. */
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("200", "3") "\r\n012"), ERR_UNSUPPORTED},
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("200", "10") "\r\n0123456789"), ERR_UNSUPPORTED},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("200", "3") "\r\n012"), ERR_UNSUPPORTED, "part of object k"},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("200", "10") "\r\n0123456789"), ERR_UNSUPPORTED, "object k as a whole"},
 	    /* The object has become shorter. */
-	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "1") "Content-Range: bytes 2-2/3\r\n\r\n2"), ERR_CORRUPT},
-	    {SAYS("GET ", 416, "InvalidRange"), ERR_CORRUPT},
-	    {SAYS("GET ", 416, NULL), ERR_CORRUPT},
-	    {SAYS("GET ", 204, NULL), ERR_UNSUPPORTED},
+	    {DOES("GET ", STEP_RAW, .raw = HEAD("206", "1") "Content-Range: bytes 2-2/3\r\n\r\n2"), ERR_CORRUPT,
+		"object k is shorter"},
+	    {SAYS("GET ", 416, "InvalidRange"), ERR_CORRUPT, "object k is shorter"},
+	    {SAYS("GET ", 416, NULL), ERR_CORRUPT, "object k is shorter"},
+	    {SAYS("GET ", 204, NULL), ERR_UNSUPPORTED, "part of object k"},
 	};
 	char bytes[8];
 	struct s3_script x;
@@ -80,7 +89,7 @@ test_range_bad(void)
 	s3_script_begin(&x, NULL, NULL);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		s3_script_set(&x, &cases[i].step, 1);
-		s3_script_failed(get(&x, bytes, &err), &err, cases[i].code, "", NULL);
+		s3_script_failed(get(&x, bytes, &err), &err, cases[i].code, cases[i].said, NULL);
 		CHECK_INT(s3_server_count(x.server, "GET "), i + 1);
 		/* No byte behind those that were asked for. */
 		CHECK_INT(bytes[3], 0);
