@@ -90,11 +90,14 @@ class Client:
 
     def ask(self, *request):
         """What comes until a whole reply is there or the connection ends, and how it ended: "", FIN or RST."""
+        was_reset = False
         try:
             self.send(*request)
         except OSError:
-            pass
-        return self.receive(request[0] == b"HEAD")
+            # Told once: after that the end looks like a clean one.
+            was_reset = True
+        data, end = self.receive(request[0] == b"HEAD")
+        return data, "RST" if was_reset and end == "FIN" else end
 
     def receive(self, head_only=False):
         data = b""
