@@ -88,23 +88,20 @@ note_any(void *arg, const struct store_object *object, struct error *err)
 	return 1;
 }
 
+/* By listing alone when it is empty: who may not list everything is told "denied" of what does not exist. */
 static int
 check_empty(struct store *store, struct error *err)
 {
 	char name[NAME_SIZE] = "";
+	struct error ignored;
 	uint64_t size;
-	int r = store_size(store, REPO_OBJECT, &size, err);
+	int r = store_list(store, "", note_any, name, err);
 
-	if (r == 0)
+	if (r < 0 || name[0] == '\0')
+		return MIN(r, 0);
+	if (store_size(store, REPO_OBJECT, &size, &ignored) == 0)
 		return error_set(err, ERR_EXISTS, "there is a repository already");
-	if (r != ERR_NOT_FOUND)
-		return r;
-	r = store_list(store, "", note_any, name, err);
-	if (r < 0)
-		return r;
-	if (name[0] != '\0')
-		return error_set(err, ERR_EXISTS, "the place is not empty: it holds %s", name);
-	return 0;
+	return error_set(err, ERR_EXISTS, "the place is not empty: it holds %s", name);
 }
 
 static int

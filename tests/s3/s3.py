@@ -353,6 +353,18 @@ def cmd_policy(s3, a):
         s3.configure(a.bucket, "policy", policy_for(a.bucket, a.user, a.may))
 
 
+def cmd_policies(s3, a):
+    """Policies of identities, for which BUCKET and PREFIX stand, as the bucket's one policy."""
+    statements = []
+    for user, file in zip(a.policies[::2], a.policies[1::2]):
+        with open(file) as f:
+            text = f.read().replace("BUCKET", a.bucket).replace("PREFIX", a.prefix)
+        for statement in json.loads(text)["Statement"]:
+            statement["Sid"] = user + statement["Sid"]
+            statements.append({**statement, "Principal": {"AWS": ["arn:aws:iam:::user/" + user]}})
+    s3.configure(a.bucket, "policy", json.dumps({"Version": "2012-10-17", "Statement": statements}).encode())
+
+
 def cmd_user(s3, a):
     s3.admin("PUT", "user", **{"uid": a.name, "display-name": a.name, "access-key": a.key, "secret-key": a.secret})
     print("export AWS_ACCESS_KEY_ID='%s'\nexport AWS_SECRET_ACCESS_KEY='%s'" % (a.key, a.secret))
@@ -419,6 +431,8 @@ def parser():
     c.add_argument("days", type=int)
     c = command(cmd_policy, "let another user into a bucket, or nobody", "bucket", "user")
     c.add_argument("may", choices=(*ACTIONS, "none"))
+    c = command(cmd_policies, "let users in as policy files say, in which BUCKET and PREFIX are replaced", "bucket", "prefix")
+    c.add_argument("policies", nargs="+", metavar="USER FILE")
     command(cmd_user, "make a user, and print its environment", "name", "key", "secret")
     c = command(cmd_suspend, "suspend a user", "name")
     c.add_argument("--resume", action="store_true")
