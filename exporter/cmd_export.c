@@ -59,6 +59,7 @@ export_set_options(const struct options *o, const struct command_resources *res,
 	    .threads = res->threads,
 	    .uploads = res->connections,
 	    .pack_size = res->pack_size,
+	    .meta_pack_size = res->meta_pack_size,
 	    .dedup_bytes = res->dedup_bytes,
 	};
 }

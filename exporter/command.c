@@ -78,6 +78,7 @@ command_on_signal(void (*fn)(void), struct error *err)
 #define MEMORY_CONNECTION (2 * MIB) /* to a server: buffers, and the certificates that TLS trusts */
 #define PACK_MIN          (4 * MIB)
 #define PACK_USUAL        (12 * MIB)
+#define PACK_META         (12 * MIB) /* what a reader of the whole catalog fetches at once */
 #define PACK_MAX          (32 * MIB)
 
 enum { LOCAL_CONNECTIONS = 2 };
@@ -100,11 +101,13 @@ command_resources(
 
 	out->threads = o->threads > 0 ? o->threads : cores < 1 ? 1 : (unsigned)MIN(cores, 16L);
 	out->connections = o->connections > 0 ? o->connections : remote ? remote_connections : LOCAL_CONNECTIONS;
-	packs = out->threads + 1 + out->connections;
+	packs = out->threads + out->connections;
 	fixed = MEMORY_FIXED + (uint64_t)out->threads * MEMORY_THREAD;
 	/* More threads than two get the memory that they need; the ceiling of a small machine is kept: many connections
 	 * make packs smaller, as long as they are packs. */
-	memory = MAX((uint64_t)MEMORY_DEFAULT, fixed + (uint64_t)(out->threads + 1 + LOCAL_CONNECTIONS) * PACK_USUAL);
+	memory = MAX(
+	    (uint64_t)MEMORY_DEFAULT, fixed + PACK_META + (uint64_t)(out->threads + LOCAL_CONNECTIONS) * PACK_USUAL);
+	fixed += PACK_META;
 	fixed += remote ? (uint64_t)out->connections * MEMORY_CONNECTION : 0;
 	least = fixed + (uint64_t)packs * PACK_MIN;
 	memory = o->max_memory > 0 ? o->max_memory : MAX(memory, least);
@@ -112,6 +115,7 @@ command_resources(
 		return error_set(err, ERR_USAGE, "--max-memory: %u threads and %u connections need at least %lluM",
 		    out->threads, out->connections, (unsigned long long)(least / MIB + 1));
 	out->pack_size = (size_t)MIN((memory - fixed) / packs, (uint64_t)PACK_MAX);
+	out->meta_pack_size = PACK_META;
 	out->dedup_bytes = 16 * MIB;
 	return 0;
 }

@@ -54,7 +54,7 @@ int command_on_signal(void (*fn)(void), struct error *);
 /* threads, connections and memory as the options say, or what fits the machine. */
 struct command_resources {
 	unsigned threads, connections;
-	size_t pack_size;
+	size_t pack_size, meta_pack_size;
 	size_t dedup_bytes;
 };
 /* remote_connections: transfers at a time when the repository is not in a local folder and the user does not say.

@@ -68,6 +68,7 @@ export_begin_session(struct export *x, struct error *err)
 	const struct export_options *o = x->options;
 	struct session_options so = {.level = o->level,
 	    .pack_size = o->pack_size,
+	    .meta_pack_size = o->meta_pack_size,
 	    .packers = o->threads,
 	    .uploads = o->uploads,
 	    .refresh_s = 300,

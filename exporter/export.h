@@ -31,7 +31,7 @@ struct export_options {
 	int level; /* zstd level or FRAME_NO_COMPRESSION */
 	unsigned threads; /* content threads */
 	unsigned uploads;
-	size_t pack_size;
+	size_t pack_size, meta_pack_size; /* of data and metadata; the latter 0: the same */
 	size_t dedup_bytes;
 };
 

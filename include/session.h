@@ -13,15 +13,18 @@
  * One run of an export: its id and key, its intent, its packs on their way to the store.
  *
  * Pack buffers are a fixed pool, which is the back-pressure: a packer that needs a buffer waits until an upload has
- * ended. Threads (uploads, the refreshing of the intent) run in the caller's job and fail with it.
+ * ended.  There is one buffer for metadata, and so one packer of that kind at a time. Threads (uploads, the refreshing
+ * of the intent) run in the caller's job and fail with it.
  */
 struct session;
 
 struct session_options {
 	int level; /* zstd, or FRAME_NO_COMPRESSION */
-	size_t pack_size; /* capacity of a pack */
+	size_t pack_size; /* capacity of a data pack */
+	size_t
+	    meta_pack_size; /* of a metadata pack; 0: the same.  Large ones make few requests for who reads a catalog */
 	unsigned packers; /* data packers that will be open at the same time */
-	unsigned uploads; /* uploads in parallel; pool = packers + 1 metadata pack + uploads */
+	unsigned uploads; /* uploads in parallel; pool = packers + uploads, and 1 for metadata */
 	unsigned refresh_s; /* intent refreshed this often: 300 */
 	const struct survey *survey; /* of the volume, made just before; may be NULL */
 };

@@ -71,10 +71,11 @@ struct session {
 	bool announced; /* an intent is stored */
 	uint32_t intent_last; /* its number */
 	int64_t refreshed_s; /* when it was stored; until then, when the session began */
-	struct pack **buffers; /* all of them: nbuffers pointers, then the two below */
+	struct pack **buffers; /* all for data: nbuffers pointers, then the two below */
 	size_t nbuffers;
-	struct pack **spare;
+	struct pack **spare; /* for data */
 	size_t nspare;
+	struct pack *meta, *spare_meta; /* the one for metadata; NULL while it is in use */
 	struct pack **ring; /* finished packs that wait for an upload thread */
 	size_t ring_head, ring_len;
 	unsigned busy; /* packs in the hands of upload threads */

@@ -129,6 +129,27 @@ fail(struct session *s, const struct error *err)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+static size_t
+meta_size(const struct session *s)
+{
+	return s->options.meta_pack_size > 0 ? s->options.meta_pack_size : s->options.pack_size;
+}
+
+static bool
+has_spare(const struct session *s, uint8_t kind)
+{
+	return kind == 'm' ? s->spare_meta != NULL : s->nspare > 0;
+}
+
+static void
+put_spare(struct session *s, struct pack *pack)
+{
+	if (pack == s->meta)
+		s->spare_meta = pack;
+	else
+		s->spare[s->nspare++] = pack;
+}
+
 /* The next finished pack; NULL at the end. */
 static struct pack *
 next_finished(struct session *s)
@@ -142,7 +163,7 @@ next_finished(struct session *s)
 		(void)session_wait(s);
 	if (!s->ending && !s->failed) {
 		pack = s->ring[s->ring_head];
-		s->ring_head = (s->ring_head + 1) % s->nbuffers;
+		s->ring_head = (s->ring_head + 1) % (s->nbuffers + 1);
 		s->ring_len--;
 		s->busy++;
 	}
@@ -161,7 +182,7 @@ upload_thread(void *arg)
 		if (upload(s, pack, &err) < 0)
 			fail(s, &err);
 		(void)pthread_mutex_lock(&s->lock);
-		s->spare[s->nspare++] = pack;
+		put_spare(s, pack);
 		s->busy--;
 		(void)pthread_cond_broadcast(&s->changed);
 		(void)pthread_mutex_unlock(&s->lock);
@@ -175,10 +196,11 @@ upload_thread(void *arg)
 int
 uploads_begin(struct session *s, struct error *err)
 {
-	size_t n = (size_t)s->options.packers + 1 + s->options.uploads;
+	size_t n = (size_t)s->options.packers + s->options.uploads;
 	int r;
 
-	s->buffers = calloc(n * 3, sizeof(s->buffers[0]));
+	/* The ring has room for that of metadata, too. */
+	s->buffers = calloc(n * 3 + 1, sizeof(s->buffers[0]));
 	if (s->buffers == NULL)
 		return error_nomem(err);
 	s->spare = s->buffers + n;
@@ -189,6 +211,10 @@ uploads_begin(struct session *s, struct error *err)
 			return r;
 		s->spare[s->nspare++] = s->buffers[s->nbuffers];
 	}
+	r = pack_new(meta_size(s), &s->meta, err);
+	if (r < 0)
+		return r;
+	s->spare_meta = s->meta;
 	for (unsigned i = 0; i < s->options.uploads; i++) {
 		(void)pthread_mutex_lock(&s->lock);
 		s->running++;
@@ -209,6 +235,7 @@ uploads_free(struct session *s)
 {
 	for (size_t i = 0; i < s->nbuffers; i++)
 		pack_free(s->buffers[i]);
+	pack_free(s->meta);
 	free(s->buffers);
 	free(s->lens[0]);
 	free(s->lens[1]);
@@ -233,10 +260,10 @@ uploads_take(struct session *s, uint8_t kind, struct pack **out, uint32_t *out_s
 	(void)pthread_mutex_lock(&s->lock);
 	if (job_failed(s->job))
 		s->failed = true;
-	while (!s->ending && !s->failed && s->nspare == 0)
+	while (!s->ending && !s->failed && !has_spare(s, kind))
 		(void)session_wait(s);
 	if (!s->ending && !s->failed) {
-		pack = s->spare[--s->nspare];
+		pack = kind == 'm' ? STEAL(s->spare_meta) : s->spare[--s->nspare];
 		*out_seq = s->next_seq[kind_index(kind)]++;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -250,7 +277,7 @@ void
 uploads_give_back(struct session *s, struct pack *pack)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	s->spare[s->nspare++] = pack;
+	put_spare(s, pack);
 	(void)pthread_cond_broadcast(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
 }
@@ -265,9 +292,9 @@ uploads_push(struct session *s, struct pack *pack, struct error *err)
 		s->failed = true;
 	gone = s->ending || s->failed;
 	if (gone)
-		s->spare[s->nspare++] = pack;
+		put_spare(s, pack);
 	else
-		s->ring[(s->ring_head + s->ring_len++) % s->nbuffers] = pack;
+		s->ring[(s->ring_head + s->ring_len++) % (s->nbuffers + 1)] = pack;
 	(void)pthread_cond_broadcast(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
 	return gone ? error_set(err, ERR_CANCELLED, "the export has failed elsewhere") : 0;

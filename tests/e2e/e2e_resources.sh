@@ -22,7 +22,7 @@ resources() {
 	note "compression, threads, memory"
 	local wanted option volume=0 bytes before=99999999
 	wanted=$(sf tar -V big 2>/dev/null | sha256sum)
-	for option in "--compression none" "--compression -7" "--compression 19" "--threads 1" "--threads 8" "--connections 8" "--max-memory 16G" "--threads 1 --connections 1 --max-memory 73M"; do
+	for option in "--compression none" "--compression -7" "--compression 19" "--threads 1" "--threads 8" "--connections 8" "--max-memory 16G" "--threads 1 --connections 1 --max-memory 78M"; do
 		volume=$((volume + 1))
 		# shellcheck disable=SC2086
 		export_tree 0 "options-$volume" "$T/big" $option

@@ -65,7 +65,7 @@ full_disks() {
 	export_tree 0 tiny "$T/more"
 	small=$snapshot
 	noise 12000000 2 >"$T/more/second"
-	expect 1 "export to a full disk" sf export -V tiny --threads 1 --connections 1 --max-memory 73M "$T/more"
+	expect 1 "export to a full disk" sf export -V tiny --threads 1 --connections 1 --max-memory 78M "$T/more"
 	one_line "it says why, and where" 'No space left'
 	check_objects "$T/tiny/repo" "after a full disk"
 	import_tree 0 tiny latest "$T/dst"

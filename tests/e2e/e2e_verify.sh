@@ -35,7 +35,7 @@ verification() {
 	for i in 1 2 3 4 5 6; do
 		noise 6000000 $i >"$T/packs/$i"
 	done
-	export_tree 0 packs "$T/packs" --threads 1 --connections 1 --max-memory 73M
+	export_tree 0 packs "$T/packs" --threads 1 --connections 1 --max-memory 78M
 	for i in 0 1 2 3 4; do
 		expect 0 "verify --level $i" sf verify --json --level $i -V packs
 		check_number "level $i: no damage" "$(field "$T/out" summary damage)" -eq 0
