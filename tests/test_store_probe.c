@@ -177,7 +177,7 @@ int
 main(void)
 {
 	check_probe(NOTHING, "");
-	check_probe(OVERWRITES, "overwrite=no ");
+	check_probe(OVERWRITES, "overwrite=no? ");
 	check_probe(LIES_ABOUT_SIZE, "size=no ");
 	check_probe(SHIFTS_RANGES, "range=no ");
 	check_probe(GIVES_BEYOND_END, "range=no ");
