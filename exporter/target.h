@@ -34,7 +34,6 @@ struct target;
 struct target_options {
 	char id[64]; /* snapshot, part of the marker's name */
 	bool overwrite; /* the target may hold other things: what the snapshot has replaces it, the rest stays */
-	bool no_devices; /* do not create device nodes */
 };
 
 struct target_counters {

@@ -114,10 +114,6 @@ target_special(struct target *t, struct target_folder *f, const struct entry *e,
 	r = check(t, e, err);
 	if (r < 0)
 		return r;
-	if (is_device(e) && t->options.no_devices) {
-		target_warning(t, e, "device node left out as asked for");
-		return 0;
-	}
 	r = target_link(t, f, e, err);
 	if (r != 0)
 		return r < 0 ? r : 0;

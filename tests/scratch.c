@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,5 +60,11 @@ remove_at(int parent, const char *name)
 void
 scratch_remove(const char *path)
 {
+	struct rlimit before, most;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	most = (struct rlimit){before.rlim_max, before.rlim_max};
+	CHECK(setrlimit(RLIMIT_NOFILE, &most) == 0);
 	remove_at(AT_FDCWD, path);
+	CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
 }

@@ -3,7 +3,8 @@
 . "$(dirname "$0")/functions.sh"
 begin 120 "archives"
 
-# What archives cannot hold: sockets, fractions of seconds before 1970 (libarchive), names of attributes that are no text or hold '='.
+# What archives cannot hold, or readers read differently: sockets, fractions of seconds before 1970, names of attributes that are no text or
+# hold '='.
 judge_archive() {
 	local ignores=() name
 	for name in links/a/socket links/far/away/socket links/z-socket specials/socket; do
