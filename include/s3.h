@@ -40,4 +40,13 @@ struct s3_settings {
  */
 int s3_open(const char *place, const struct s3_settings *, struct store **out, struct error *);
 
+/*
+ * The same over libs3, for endpoints that speak Signature Version 2 alone: libs3+http://host:port/bucket[/prefix]. Only
+ * in programs that were configured --with-libs3.  Credentials come from where they come for s3_open(), but with libs3
+ * 2.0 must not have a session token, and libs3+https:// is not possible; of the settings region, profile and retry_s
+ * are heeded.  ERR_UNSUPPORTED for all others.  There is no conditional put: of several who put the same key at the
+ * same moment more than one may succeed.  store_end() waits for requests that stand still, for up to 15 s.
+ */
+int store_libs3_open(const char *place, const struct s3_settings *, struct store **out, struct error *);
+
 #endif

@@ -88,9 +88,10 @@ void store_end(struct store *);
 void store_free(struct store *);
 
 /*
- * A repository's place: a path, file:///path or s3://bucket/prefix (s3.h; settings are for that alone, NULL: as the
- * environment says).  With create, a missing folder is made (one level and its parents, mode 0700); without, a missing
- * one is ERR_NO_REPOSITORY.  Buckets are never made.  Unknown schemes are ERR_USAGE.
+ * A repository's place: a path, file:///path, s3://bucket/prefix, or libs3+http://host:port/bucket/prefix (s3.h;
+ * settings are for these two alone, NULL: as the environment says).  With create, a missing folder is made (one level
+ * and its parents, mode 0700); without, a missing one is ERR_NO_REPOSITORY.  Buckets are never made.  Unknown schemes
+ * are ERR_USAGE.
  */
 int store_open(const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *);
 /* The folder path itself, for store_open() and tests. */

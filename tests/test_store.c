@@ -160,6 +160,12 @@ test_open(void)
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		CHECK_INT(store_open(cases[i].place, false, NULL, &s, &err), cases[i].code);
+#ifndef HAVE_LIBS3
+	CHECK_INT(store_open("libs3+http://host/bucket", false, NULL, &s, &err), ERR_UNSUPPORTED);
+	CHECK(strstr(err.msg, "--with-libs3") != NULL);
+	CHECK_INT(store_open("libs3+https://host/bucket", false, NULL, &s, &err), ERR_UNSUPPORTED);
+#endif
+	CHECK_INT(store_open("libs3+ftp://host/bucket", false, NULL, &s, &err), ERR_USAGE);
 	CHECK_INT(store_open("/dev/null/x", true, NULL, &s, &err), ERR_NO_REPOSITORY);
 	path_of(path, "new//parent/repository/");
 	CHECK_INT(store_open(path, false, NULL, &s, &err), ERR_NO_REPOSITORY);

@@ -235,6 +235,20 @@ scheme_length(const char *place)
 	return strncmp(place + n, "://", 3) == 0 ? n : 0;
 }
 
+/* libs3+http://, libs3+https:// */
+static int
+open_libs3(const char *place, const struct s3_settings *settings, struct store **out, struct error *err)
+{
+#ifdef HAVE_LIBS3
+	return store_libs3_open(place, settings, out, err);
+#else
+	(void)place;
+	(void)settings;
+	(void)out;
+	return error_set(err, ERR_UNSUPPORTED, "this program was built without libs3 (configure --with-libs3)");
+#endif
+}
+
 int
 store_open(const char *place, bool create, const struct s3_settings *settings, struct store **out, struct error *err)
 {
@@ -251,6 +265,8 @@ store_open(const char *place, bool create, const struct s3_settings *settings, s
 	}
 	if (n == 2 && strncmp(place, "s3", 2) == 0)
 		return s3_open(place, settings, out, err);
+	if (n >= 10 && n <= 11 && strncmp(place, "libs3+https", n) == 0)
+		return open_libs3(place, settings, out, err);
 	return error_set(err, ERR_USAGE,
 	    "do not know how to open a repository at %s://, only paths, file:///path and s3://bucket/prefix",
 	    error_quote(quoted, sizeof(quoted), place, n));
