@@ -5,6 +5,9 @@ BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libzstd-dev libs
 # Servers for the store in a bucket.
 S3_PACKAGES="ceph-mon ceph-osd radosgw swift-proxy swift-account swift-container swift-object memcached faketime openssl python3"
 
+# For the store over libs3, an option.
+LIBS3_PACKAGES="libs3-dev"
+
 # need_packages NAME...: install what is missing when root, otherwise say what is missing and end.
 need_packages() {
 	missing=

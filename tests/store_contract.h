@@ -7,6 +7,8 @@ struct store_object;
 
 /* The promises of store.h, as tests that every store must pass.  The store is empty before and after. */
 void store_contract(struct store *);
+/* The same for a store that cannot promise that one alone of several puts of the same key succeeds. */
+void store_contract_without_races(struct store *);
 /* The same for more objects than a server tells of, or removes, with one call. */
 void store_contract_many(struct store *);
 

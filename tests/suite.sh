@@ -90,15 +90,22 @@ stage_e2e() {
 	result "end-to-end tests ($ran scripts)" $status /dev/null
 }
 
+LIBS3_TESTS='tests/test_store_libs3 tests/test_store_libs3_status'
+
 stage_s3() {
 	# shellcheck disable=SC2086
-	without_services need_packages $S3_PACKAGES || exit 1
+	without_services need_packages $S3_PACKAGES $LIBS3_PACKAGES || exit 1
 	[ -x "$WORK/gcc/snapferry" ] || build "$WORK/gcc" --enable-werror CC=gcc
 	make -C "$WORK/gcc" -s -j"$(nproc)" check-s3
 	status=$?
 	ran=$(wc -l <"$WORK/gcc/e2e.passed" 2>/dev/null || echo 0)
 	passed=$((passed + ran))
 	result "end-to-end tests with S3 servers ($ran scripts)" $status /dev/null
+	build "$WORK/libs3" --with-libs3 --enable-werror CC=gcc
+	result "with libs3, no warnings" $? "$WORK/libs3/build.log"
+	make_check "unit tests of the store over libs3" "$WORK/libs3" TESTS="$LIBS3_TESTS" \
+		check_PROGRAMS="$LIBS3_TESTS tests/e2e/judge tests/s3/contract tests/s3/proxy"
+	PROXY="$WORK/libs3/tests/s3/proxy" make_e2e "a repository over libs3" "$WORK/libs3" "$TOP/tests/e2e/e2e_libs3.sh"
 }
 
 stage_clang() {
