@@ -136,6 +136,9 @@ def touch_memory(size):
 
 
 def make_incompressible(path, size):
+    """Unless it is there already."""
+    if path.exists() and path.stat().st_size == size:
+        return
     generator = random.Random(9)
     with open(path, "wb") as out:
         for _ in range(size // MIB):
@@ -252,7 +255,6 @@ class Bench:
             with self.server() as server, rgw.Proxy(self.proxy, self.work, server, LATENCY_MS) as proxy:
                 self.snapferry.use(server, proxy.endpoint)
                 self.snapferry_round(m, steps, data, server, (server, proxy))
-        shutil.rmtree(folder)
 
     # Requests are counted by the proxy, whatever asks for them.
 
@@ -315,15 +317,15 @@ def row_of(measured, scenario):
 def print_row(row):
     wanted = "more" if row["more_is_better"] else "less"
     print(f"\n{row['scenario']}: {row['unit']}, {wanted} is better")
-    print(f"  {'':10}{'median':>9}{'min - max':>20}{'% of limit':>12}{'source':>9}{'CPU s':>9}{'server s':>10}{'wall s':>9}{'anon':>7}")
+    print(f"  {'':10}{'median':>9}{'min - max':>20}{'% of limit':>12}{'source':>9}{'% of limit':>12}{'CPU s':>9}{'server s':>10}{'wall s':>9}{'anon':>7}")
     for who, entry in row["tools"].items():
         figure = entry["figure"]
-        limit = "/".join(f"{100 * part['stored']:.0f}" for part in entry.get("of_limits", {}).values())
+        limits = ["/".join(f"{100 * part[what]:.0f}" for part in entry.get("of_limits", {}).values()) for what in ("stored", "source")]
         source = number(entry["source"]["median"]) if "source" in entry else ""
         anonymous = f"{entry['anonymous']['max'] / MIB:.0f}" if "anonymous" in entry else ""
         requests = "".join(f"  {method} {count}" for method, count in sorted(entry.get("requests", {}).items()))
-        print(f"  {who:10}{number(figure['median']):>9}{number(figure['min']) + ' - ' + number(figure['max']):>20}{limit:>12}{source:>9}"
-              f"{entry['cpu']['median']:>9.2f}{entry['server']['median']:>10.2f}{entry['wall']['median']:>9.2f}{anonymous:>7}{requests}")
+        print(f"  {who:10}{number(figure['median']):>9}{number(figure['min']) + ' - ' + number(figure['max']):>20}{limits[0]:>12}{source:>9}"
+              f"{limits[1]:>12}{entry['cpu']['median']:>9.2f}{entry['server']['median']:>10.2f}{entry['wall']['median']:>9.2f}{anonymous:>7}{requests}")
     if row["failed"]:
         print(f"  failed: {row['failed'].splitlines()[0]}")
 
