@@ -20,7 +20,7 @@ struct device;
  */
 
 /* Longest range (unless one frame is longer), and the gap that is fetched along rather than starting another range. */
-#define RANGE_LEN    (2u * 1024 * 1024)
+#define RANGE_LEN    (4u * 1024 * 1024)
 #define RANGE_GAP    (256u * 1024)
 #define WINDOW_WANTS 16384
 #define WINDOW_ARENA (4u * 1024 * 1024)
