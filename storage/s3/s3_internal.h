@@ -126,6 +126,13 @@ unsigned s3_pause_ms(unsigned n, bool slower, uint32_t random);
 /* Retry-After, in seconds or as a date, as milliseconds from now; 0 when there is none; at most a minute. */
 unsigned s3_retry_after_ms(const char *value, int64_t now_s);
 
+/* ---- one try (s3_try.c) ---- */
+
+/* Once through the network, with this hash of the body in the signature.  What the answer complains of and can be set
+ * right (region, clock, credentials) is set right, for this try's next one and for others; what cannot be is not in the
+ * verdict.  On S3_DONE err is untouched. */
+struct s3_verdict s3_try(struct s3 *, const struct s3_request *, const char *hash, struct s3_answer *, struct error *);
+
 /* ---- operations ---- */
 
 /* A GET, HEAD or DELETE of one object, with the headers that the settings put on it. */
