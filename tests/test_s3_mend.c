@@ -124,6 +124,69 @@ test_clock(void)
 	}
 }
 
+static const char *
+date_line(int64_t skew_s, char out[64])
+{
+	time_t then = time(NULL) + skew_s;
+	struct tm tm;
+
+	CHECK(strftime(out, 64, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&then, &tm)) > 0);
+	return out;
+}
+
+/* The same where there is no body that says why: the date does. */
+static void
+test_clock_head(void)
+{
+	static const int64_t skews[] = {-864000, -1000, 1000, 7200, 86400000};
+	uint64_t size;
+	struct error err;
+
+	for (size_t i = 0; i < COUNT_OF(skews); i++) {
+		const struct s3_server_rules rules = {.skew_s = skews[i]};
+		struct s3_script x;
+
+		s3_script_begin(&x, &rules, NULL);
+		s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_NOT_FOUND, "", NULL);
+		CHECK_INT(s3_server_count(x.server, "HEAD "), 2);
+		s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_NOT_FOUND, "", NULL);
+		CHECK_INT(s3_server_count(x.server, "HEAD "), 3);
+		s3_script_end(&x);
+	}
+}
+
+/* A refusal is one when there is no date, when it is right, and when it was believed already. */
+static void
+test_clock_head_refused(void)
+{
+	static const struct s3_server_rules ahead = {.skew_s = 7200};
+	char near[64], far[64];
+	const struct s3_step steps[] = {SAYS("HEAD ", 403, NULL),
+	    SAYS("HEAD ", 403, NULL, .headers = date_line(600, near)),
+	    SAYS("HEAD ", 403, NULL, .headers = date_line(7200, far)),
+	    SAYS("DELETE ", 403, "AccessDenied", .headers = far)};
+	uint64_t size;
+	struct s3_script x;
+	struct error err;
+
+	s3_script_begin(&x, NULL, NULL);
+	s3_script_set(&x, steps, 2);
+	for (size_t i = 1; i <= 2; i++) {
+		s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_DENIED, "HTTP status 403", NULL);
+		CHECK_INT(s3_server_count(x.server, "HEAD "), i);
+	}
+	/* Nor when the server gives another reason. */
+	s3_script_set(&x, &steps[3], 1);
+	s3_script_failed(store_remove(x.s, "k", &err), &err, ERR_DENIED, "AccessDenied", NULL);
+	CHECK_INT(s3_server_count(x.server, "DELETE "), 1);
+	s3_script_end(&x);
+	s3_script_begin(&x, &ahead, NULL);
+	s3_script_set(&x, &steps[2], 1);
+	s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_DENIED, "HTTP status 403", NULL);
+	CHECK_INT(s3_server_count(x.server, "HEAD "), 2);
+	s3_script_end(&x);
+}
+
 /* Servers that do not tell their time, or are never content. */
 static void
 test_clock_refused(void)
@@ -132,8 +195,6 @@ test_clock_refused(void)
 	char date[64];
 	struct s3_script x;
 	struct error err;
-	time_t then;
-	struct tm tm;
 
 	s3_script_begin(&x, NULL, NULL);
 	S3_STEPS(&x, SAYS("DELETE ", 403, "RequestTimeTooSkewed"));
@@ -141,8 +202,7 @@ test_clock_refused(void)
 	S3_STEPS(&x, SAYS("DELETE ", 403, "RequestTimeTooSkewed", .headers = "Date: now\r\n"));
 	s3_script_failed(store_remove(x.s, "k", &err), &err, ERR_DENIED, "RequestTimeTooSkewed", NULL);
 	CHECK_INT(s3_server_count(x.server, ""), 2);
-	then = time(NULL);
-	CHECK(strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&then, &tm)) > 0);
+	(void)date_line(0, date);
 	for (size_t i = 0; i < COUNT_OF(steps); i++)
 		steps[i] = (struct s3_step)SAYS("DELETE ", 403, "RequestTimeTooSkewed", .headers = date);
 	s3_script_set(&x, steps, COUNT_OF(steps));
@@ -264,7 +324,9 @@ main(void)
 	test_region_head();
 	test_region_refused();
 	test_clock();
+	test_clock_head();
 	test_clock_refused();
+	test_clock_head_refused();
 	test_credentials();
 	test_fixed_credentials();
 	test_signature();

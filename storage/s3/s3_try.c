@@ -2,6 +2,7 @@
  * One try of a call: signed, sent, and its answer understood.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@ enum {
 	HEADERS_MAX = 24,
 	URL_MAX = 8192,
 	SECRET_HEADER_MAX = 16384, /* session tokens are long */
+	SKEW_MAX_S = 15 * 60, /* servers refuse what was signed earlier or later than that */
 	QUOTED_SIZE = 300,
 };
 
@@ -42,6 +44,7 @@ try {
 	struct http_header headers[HEADERS_MAX];
 	size_t nheaders;
 	struct sigv4_signature signature;
+	int64_t skew_s; /* as it was when this was signed */
 };
 
 static void
@@ -96,6 +99,7 @@ static int
 sign(struct try *t, struct error *err)
 {
 	const struct s3_request *q = t->q;
+	const int64_t skew_s = (int64_t)atomic_load(&t->s->skew_s);
 	struct sigv4_request request = {
 	    .method = q->method,
 	    .host = (const char *)t->host.data,
@@ -110,10 +114,11 @@ sign(struct try *t, struct error *err)
 	    .access_key = t->credentials.access_key,
 	    .secret_key = t->credentials.secret_key,
 	    .token = t->credentials.token,
-	    .now_s = time(NULL) + (int64_t)atomic_load(&t->s->skew_s),
+	    .now_s = time(NULL) + skew_s,
 	};
 	int r = sigv4_sign(&request, &t->signature, &t->authorization, err);
 
+	t->skew_s = skew_s;
 	if (r < 0)
 		return r;
 	add_header(t, "authorization", text(&t->authorization));
@@ -229,6 +234,16 @@ set_clock(struct try *t, const struct s3_answer *a, struct s3_verdict *v)
 		atomic_store(&t->s->skew_s, theirs - time(NULL));
 }
 
+/* A refusal without a body, as of a HEAD, does not say that the clock is why; its date does. */
+static bool
+other_clock(const struct try *t, const struct s3_answer *a)
+{
+	int64_t theirs = http_date_parse(s3_answer_header(a, "date"));
+
+	return a->reply.status == 403 && a->code[0] == '\0' && theirs >= 0 &&
+	       llabs(theirs - time(NULL) - t->skew_s) > SKEW_MAX_S;
+}
+
 /* Set right what the answer complains of; what cannot be is taken out of the verdict. */
 static void
 mend(struct try *t, const struct s3_answer *a, const char *region, struct s3_verdict *v)
@@ -266,6 +281,8 @@ judge(struct try *t, struct s3_answer *a, const struct buf *body, struct error *
 		region = xml.region;
 	if (other_region(t, a, region))
 		v.mend = S3_MEND_REGION;
+	else if (other_clock(t, a))
+		v.mend = S3_MEND_CLOCK;
 	mend(t, a, region, &v);
 	(void)describe(t, a, &xml, v.code, err);
 	return v;
