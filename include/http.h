@@ -80,6 +80,7 @@ struct http_reply {
 	int status; /* of the last reply head; 0 when none came: "100 Continue" is none */
 	size_t received; /* bytes of body put into `into` */
 	bool sent; /* the request, or a part, may have reached the server */
+	bool timed_out; /* the exchange took too long, or stood still */
 	/* Of wanted[i]: "" when absent, the first of several, cut when longer.  Foreign bytes. */
 	char values[HTTP_HEADERS_MAX][HTTP_VALUE_MAX];
 };

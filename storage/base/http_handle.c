@@ -298,6 +298,7 @@ http_handle_run(
 		rc = curl_easy_perform(h->easy);
 	else if (rc == CURLE_OK)
 		rc = CURLE_ABORTED_BY_CALLBACK;
+	reply->timed_out = rc == CURLE_OPERATION_TIMEDOUT;
 	/* libcurl refuses such replies by itself; callers rely on it. */
 	if (rc == CURLE_OK && reply->status == 0)
 		rc = CURLE_WEIRD_SERVER_REPLY;

@@ -25,6 +25,7 @@ http_reply_reset(struct http_reply *reply, struct error *err)
 	reply->status = 0;
 	reply->received = 0;
 	reply->sent = false;
+	reply->timed_out = false;
 	for (size_t i = 0; i < reply->nwanted; i++)
 		reply->values[i][0] = '\0';
 	return 0;

@@ -69,7 +69,7 @@ again(struct s3 *s, const struct s3_request *q, struct s3_answer *a, const struc
 	if (v->mend != S3_MEND_NOTHING && (*mends)++ < MENDS_MAX && !q->once &&
 	    (v->mend != S3_MEND_AGAIN || *mends == 1))
 		return 1;
-	if (v->action == S3_FAIL || q->once)
+	if (v->action == S3_FAIL || q->once || (q->divisible && a->timed_out))
 		return v->code;
 	/* The verdict may be about the answer; that there is none that counts is what remains. */
 	due = clock_ms() + choose_pause(a, v);

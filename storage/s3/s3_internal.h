@@ -74,6 +74,7 @@ struct s3_request {
 	size_t into_len;
 	struct buf *out; /* or here; NULL: it is of no interest */
 	bool once; /* one try alone: probes */
+	bool divisible; /* a time-out ends it at once: the caller will ask for less */
 	bool unsigned_body; /* its bytes are not in the signature */
 	const char *false_hash; /* in the signature instead of the body's: probes */
 };
@@ -82,6 +83,7 @@ struct s3_answer {
 	struct http_reply reply; /* the last one; status 0 when there was none */
 	char code[S3_CODE_MAX]; /* S3's word for the error, or "" */
 	unsigned tries;
+	bool timed_out; /* the last try: the server had the request, and took too long; or a proxy says so */
 };
 
 /*

@@ -85,14 +85,13 @@ compose_body(const struct s3 *s, const char *const *keys, size_t count, struct b
 }
 
 static int
-call_batch(struct removal *m, struct buf *reply, struct error *err)
+call_batch(struct removal *m, struct buf *reply, struct s3_answer *a, struct error *err)
 {
 	CLEANUP(buf_free) struct buf body = BUF_INIT(BODY_MAX);
 	CLEANUP(buf_free) struct buf md5_text = BUF_INIT(MD5_TEXT_SIZE);
 	const struct sigv4_pair query = {"delete", ""};
 	struct http_header headers[] = {{"content-md5", NULL}, {"content-type", "application/xml"}};
 	struct s3_request q = {.method = "POST", .query = &query, .nquery = 1, .headers = headers, .out = reply};
-	struct s3_answer a;
 	uint8_t md5[16];
 	int r = compose_body(m->s, m->keys, m->count, &body, err);
 
@@ -109,21 +108,22 @@ call_batch(struct removal *m, struct buf *reply, struct error *err)
 	q.nheaders = COUNT_OF(headers);
 	q.body = body.data;
 	q.body_len = body.len;
-	return s3_call(m->s, &q, &a, err);
+	q.divisible = m->count > BATCH_MIN;
+	return s3_call(m->s, &q, a, err);
 }
 
 /* The call as a whole has failed: it may work in another way, if not for one key alone. */
 static bool
-other_way(struct removal *m, int r, size_t *batch)
+other_way(struct removal *m, int r, const struct s3_answer *a, size_t *batch)
 {
 	if (r == ERR_UNSUPPORTED) {
 		atomic_store(&m->s->no_delete_many, true);
 		return true;
 	}
-	/* Slow servers time out with a thousand. */
-	if (r != ERR_UNAVAILABLE || *batch <= BATCH_MIN)
+	if (r != ERR_UNAVAILABLE || m->count <= BATCH_MIN)
 		return false;
-	*batch /= 10;
+	/* A slow server has been asked once for too many at a time; any other has had all the time for retries. */
+	*batch = MAX(m->count / (a->timed_out ? 2 : 10), (size_t)BATCH_MIN);
 	return true;
 }
 
@@ -132,17 +132,18 @@ static int
 remove_some(struct removal *m, size_t *batch, size_t *done, struct error *err)
 {
 	CLEANUP(buf_free) struct buf reply = BUF_INIT(BODY_MAX);
+	struct s3_answer a = {.tries = 0};
 	int r;
 
 	*done = 1;
 	if (m->count == 1 || atomic_load(&m->s->no_delete_many))
 		return remove_alone(m, m->keys[0], err);
 	m->count = *done = MIN(*batch, m->count);
-	r = call_batch(m, &reply, err);
+	r = call_batch(m, &reply, &a, err);
 	if (r == 0)
 		return s3_xml_deleted(reply.data, reply.len, remove_failed, m, err);
 	*done = 0;
-	return other_way(m, r, batch) ? 0 : r;
+	return other_way(m, r, &a, batch) ? 0 : r;
 }
 
 int

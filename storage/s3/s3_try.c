@@ -308,6 +308,7 @@ s3_try(struct s3 *s, const struct s3_request *q, const char *hash, struct s3_ans
 	buf_reset(body);
 	a->tries++;
 	r = exchange(&t, a, body, err);
+	a->timed_out = r == 0 ? a->reply.status == 504 : a->reply.sent && a->reply.timed_out;
 	if (a->reply.status != 0)
 		atomic_store(&s->answered, true);
 	if (r == 0)
