@@ -166,6 +166,25 @@ test_stalled(void)
 	s3_script_end(&x);
 }
 
+/* One connection that stalls for longer than all tries may take is not the end; two are. */
+static void
+test_second_try(void)
+{
+	const struct s3_settings settings = {.retry_s = 1, .stall_s = 2};
+	struct s3_script x;
+	struct error err;
+
+	s3_script_begin(&x, NULL, &settings);
+	S3_STEPS(&x, DOES("DELETE ", STEP_STALL));
+	CHECK_OK(store_remove(x.s, "k", &err), &err);
+	CHECK_INT(s3_server_count(x.server, "DELETE "), 2);
+	S3_STEPS(&x, DOES("DELETE ", STEP_STALL), DOES("DELETE ", STEP_STALL));
+	s3_script_failed(
+	    store_remove(x.s, "k", &err), &err, ERR_UNAVAILABLE, "given up after 2 tries in ", "too slow", NULL);
+	CHECK_INT(s3_server_count(x.server, "DELETE "), 4);
+	s3_script_end(&x);
+}
+
 /* How long one object takes when the first answer is this. */
 static int64_t
 time_of_answer(struct s3_script *x, int status, const char *headers)
@@ -213,7 +232,7 @@ test_retry_after_too_long(void)
 
 	s3_script_begin(&x, NULL, &settings);
 	S3_STEPS(&x, SAYS("HEAD ", 503, "SlowDown", .headers = "Retry-After: 3600\r\n"));
-	s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_UNAVAILABLE, "given up after 1 tries in 0 s",
+	s3_script_failed(store_size(x.s, "k", &size, &err), &err, ERR_UNAVAILABLE, "given up after 1 try in 0 s",
 	    "HTTP status 503", NULL);
 	CHECK(s3_script_clock() - begun < 900);
 	/* What the server wanted then is not what counts when the next try gets no answer at all. */
@@ -235,6 +254,7 @@ main(void)
 	test_give_up();
 	test_refused();
 	test_stalled();
+	test_second_try();
 	test_retry_after();
 	test_retry_after_too_long();
 	return 0;

@@ -54,8 +54,8 @@ choose_pause(const struct s3_answer *a, const struct s3_verdict *v)
 static int
 give_up(const struct s3_answer *a, int64_t begun_ms, struct error *err)
 {
-	return error_prefix(
-	    err, "given up after %u tries in %lld s", a->tries, (long long)(clock_ms() - begun_ms) / 1000);
+	return error_prefix(err, "given up after %u %s in %lld s", a->tries, a->tries == 1 ? "try" : "tries",
+	    (long long)(clock_ms() - begun_ms) / 1000);
 }
 
 /* Another try makes sense now or after a pause: 1; or does not: the error. */
@@ -73,7 +73,9 @@ again(struct s3 *s, const struct s3_request *q, struct s3_answer *a, const struc
 		return v->code;
 	/* The verdict may be about the answer; that there is none that counts is what remains. */
 	due = clock_ms() + choose_pause(a, v);
-	if (due - begun_ms >= (int64_t)limit_s * 1000)
+	/* A single connection that stalls may take all the time: that is no sign that the next one would. */
+	if (due - begun_ms >= (int64_t)limit_s * 1000 &&
+	    (a->tries > 1 || (a->reply.status != 0 && !a->reply.timed_out)))
 		return give_up(a, begun_ms, err);
 	return pause_until(s, due) ? 1 : error_set(err, ERR_CANCELLED, "cancelled");
 }

@@ -87,7 +87,8 @@ struct s3_answer {
 };
 
 /*
- * Send until there is an answer that counts, the time for retries is over, or the store ends.  0 for 2xx, otherwise
+ * Send until there is an answer that counts, the time for retries is over, or the store ends.  What has stalled is sent
+ * a second time in any case, however long the first try took.  0 for 2xx, otherwise
  *
  * ERR_NOT_FOUND     404 of an object              ERR_NO_REPOSITORY  the bucket does not exist
  * ERR_EXISTS        412                           ERR_DENIED         401, 403, a certificate is not trusted

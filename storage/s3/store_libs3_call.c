@@ -120,8 +120,8 @@ again(struct store_libs3 *s, struct progress *p, const struct s3_verdict *v, str
 		return v->code;
 	due = clock_ms() + choose_pause(p->tries, v);
 	if (due - p->begun_ms >= (int64_t)limit_s * 1000)
-		return error_prefix(
-		    err, "given up after %u tries in %lld s", p->tries, (long long)(clock_ms() - p->begun_ms) / 1000);
+		return error_prefix(err, "given up after %u %s in %lld s", p->tries, p->tries == 1 ? "try" : "tries",
+		    (long long)(clock_ms() - p->begun_ms) / 1000);
 	return pause_until(s, due) ? 1 : cancelled(err);
 }
 
