@@ -167,6 +167,41 @@ test_customer_key(const char *bytes, size_t len)
 	s3_script_end(&x);
 }
 
+/* Another key than the one with which was written; what is refused for other reasons keeps them. */
+static void
+test_wrong_customer_key(void)
+{
+	static const char said[] = "--customer-key-file is another key than the object's, or access is denied";
+	const struct s3_settings settings = {.sse_customer_key_file = key_file};
+	uint8_t bytes[1];
+	struct s3_script x;
+	struct store *s;
+	struct error err;
+	uint64_t size;
+
+	write_key(KEY, 32);
+	s3_script_begin(&x, NULL, &settings);
+	store_check_put(x.s, "k", "1");
+	write_key("a key that is as long as a key i", 32);
+	s = s3_server_open(x.server, "p", &settings);
+	s3_script_failed(store_get(s, "k", 0, bytes, 1, &err), &err, ERR_DENIED, said, "InvalidRequest", NULL);
+	s3_script_failed(store_size(s, "k", &size, &err), &err, ERR_DENIED, said, "HTTP status 400", NULL);
+	s3_script_failed(store_size(s, "none", &size, &err), &err, ERR_NOT_FOUND, "", NULL);
+	S3_STEPS(&x, SAYS("GET ", 403, "AccessDenied"));
+	s3_script_failed(store_get(s, "k", 0, bytes, 1, &err), &err, ERR_DENIED, said, "AccessDenied", NULL);
+	S3_STEPS(&x, SAYS("GET ", 403, "InvalidObjectState"));
+	s3_script_failed(store_get(s, "k", 0, bytes, 1, &err), &err, ERR_UNSUPPORTED, "s3://bucket-1: GET k", NULL);
+	CHECK(strstr(err.msg, said) == NULL);
+	store_free(s);
+	s3_script_end(&x);
+	/* Who has no such key is not told of it. */
+	s3_script_begin(&x, NULL, NULL);
+	S3_STEPS(&x, SAYS("GET ", 400, "InvalidRequest"));
+	s3_script_failed(store_get(x.s, "k", 0, bytes, 1, &err), &err, ERR_UNSUPPORTED, "InvalidRequest", NULL);
+	CHECK(strstr(err.msg, said) == NULL);
+	s3_script_end(&x);
+}
+
 static void
 check_refused(const struct s3_settings *settings)
 {
@@ -260,6 +295,7 @@ main(void)
 	test_customer_key(KEY_BASE64, strlen(KEY_BASE64));
 	test_customer_key(KEY_BASE64 "\n", strlen(KEY_BASE64) + 1);
 	test_customer_key(KEY_BASE64 "\r\n", strlen(KEY_BASE64) + 2);
+	test_wrong_customer_key();
 	test_bad_keys();
 	test_bad_settings();
 	CHECK(unlink(key_file) == 0);

@@ -42,7 +42,7 @@ struct s3 {
 	char *storage_class; /* of data packs, or NULL */
 	char *texts; /* what the headers point to */
 	size_t texts_len;
-	struct s3_headers put, get; /* for objects */
+	struct s3_headers put, get; /* for objects; of gets, only a customer's key */
 	bool requester_pays;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t ended_cond;

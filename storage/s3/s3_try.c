@@ -264,6 +264,23 @@ mend(struct try *t, const struct s3_answer *a, const char *region, struct s3_ver
 	}
 }
 
+/*
+ * Servers refuse to read with another customer's key than the one with which was written, AWS as it refuses everything
+ * (403), others as a request that makes no sense (400).
+ */
+static void
+suspect_customer_key(const struct try *t, const struct s3_answer *a, struct s3_verdict *v, struct error *err)
+{
+	bool reads = strcmp(t->q->method, "GET") == 0 || strcmp(t->q->method, "HEAD") == 0;
+	bool refused =
+	    (a->reply.status == 400 && v->code == ERR_UNSUPPORTED) || (a->reply.status == 403 && v->code == ERR_DENIED);
+
+	if (!reads || !refused || t->q->key == NULL || t->s->get.count == 0 || v->mend != S3_MEND_NOTHING)
+		return;
+	err->code = v->code = ERR_DENIED;
+	(void)error_prefix(err, "--customer-key-file is another key than the object's, or access is denied");
+}
+
 static struct s3_verdict
 judge(struct try *t, struct s3_answer *a, const struct buf *body, struct error *err)
 {
@@ -285,6 +302,7 @@ judge(struct try *t, struct s3_answer *a, const struct buf *body, struct error *
 		v.mend = S3_MEND_CLOCK;
 	mend(t, a, region, &v);
 	(void)describe(t, a, &xml, v.code, err);
+	suspect_customer_key(t, a, &v, err);
 	return v;
 }
 
