@@ -3,7 +3,6 @@
  */
 #include "secrets.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,26 +14,7 @@
 
 #include "cleanup.h"
 #include "error.h"
-
-/* Everything up to the end of fd, at most max bytes: the length, or -1. */
-static ssize_t
-read_all(int fd, uint8_t *out, size_t max)
-{
-	size_t len = 0;
-
-	while (len < max) {
-		ssize_t got = read(fd, out + len, max - len);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		len += (size_t)got;
-	}
-	return (ssize_t)len;
-}
+#include "smallfile.h"
 
 /* A passphrase is the first line. */
 static int
@@ -68,7 +48,7 @@ from_file(const char *path, bool key, struct secret *s, struct error *err)
 		(void)error_errno(err, "read %s %s", key ? "key file" : "password file", path);
 		return err->code = ERR_USAGE;
 	}
-	len = read_all(fd, bytes, sizeof bytes);
+	len = smallfile_take(fd, bytes, sizeof bytes);
 	if (len < 0) {
 		(void)error_errno(err, "read %s %s", key ? "key file" : "password file", path);
 		return err->code = ERR_USAGE;
@@ -94,7 +74,7 @@ from_command(const char *command, struct secret *s, struct error *err)
 
 	if (f == NULL)
 		return error_errno(err, "run SNAPFERRY_PASSWORD_COMMAND");
-	len = read_all(fileno(f), bytes, sizeof bytes);
+	len = smallfile_take(fileno(f), bytes, sizeof bytes);
 	status = pclose(f);
 	if (len < 0 || status != 0)
 		r = error_set(err, ERR_USAGE, "SNAPFERRY_PASSWORD_COMMAND failed (status %d)",

@@ -11,6 +11,7 @@
 #include "crypto.h"
 #include "s3.h"
 #include "s3_internal.h"
+#include "smallfile.h"
 
 enum { TAGS_MAX = 10, CUSTOMER_KEY_LEN = 32, TEXT_MAX = 16384, FILE_MAX = 256 };
 
@@ -84,27 +85,20 @@ add_encryption(struct maker *m, const struct s3_settings *s, struct error *err)
 static int
 read_key_file(const char *path, uint8_t key[CUSTOMER_KEY_LEN], struct error *err)
 {
-	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	CLEANUP(buf_wipe) struct buf raw = BUF_INIT(FILE_MAX + 1);
 	CLEANUP(buf_wipe) struct buf decoded = BUF_INIT(FILE_MAX);
-	uint8_t raw[FILE_MAX];
-	size_t n;
-	bool good;
+	int r = smallfile_read(path, FILE_MAX, &raw, err);
 
-	if (f == NULL)
-		return error_errno(err, "open %s", path);
-	n = fread(raw, 1, sizeof(raw), f);
-	good = n == CUSTOMER_KEY_LEN;
-	if (good) {
-		memcpy(key, raw, CUSTOMER_KEY_LEN);
-	} else {
-		while (n > 0 && (raw[n - 1] == '\n' || raw[n - 1] == '\r'))
-			n--;
-		good = base64_decode(&decoded, (const char *)raw, n) && decoded.len == CUSTOMER_KEY_LEN;
-		if (good)
-			memcpy(key, decoded.data, CUSTOMER_KEY_LEN);
+	if (r < 0)
+		return r;
+	if (raw.len != CUSTOMER_KEY_LEN) {
+		while (raw.len > 0 && (raw.data[raw.len - 1] == '\n' || raw.data[raw.len - 1] == '\r'))
+			raw.len--;
+		if (!base64_decode(&decoded, (const char *)raw.data, raw.len) || decoded.len != CUSTOMER_KEY_LEN)
+			return error_set(err, ERR_USAGE, "%s: must hold a key of 32 bytes, raw or in base64", path);
 	}
-	crypto_wipe(raw, sizeof(raw));
-	return good ? 0 : error_set(err, ERR_USAGE, "%s: must hold a key of 32 bytes, raw or in base64", path);
+	memcpy(key, raw.len == CUSTOMER_KEY_LEN ? raw.data : decoded.data, CUSTOMER_KEY_LEN);
+	return 0;
 }
 
 static bool

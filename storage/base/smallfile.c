@@ -1,5 +1,5 @@
 /*
- * Small files with secrets: profiles and tokens.
+ * Small files with secrets, read as a whole.
  */
 #include "smallfile.h"
 
@@ -12,14 +12,13 @@
 #include "cleanup.h"
 #include "error.h"
 
-/* Up to size bytes, fewer only at the end of the file. */
-static ssize_t
-read_full(int fd, uint8_t *out, size_t size)
+ssize_t
+smallfile_take(int fd, void *out, size_t max)
 {
 	size_t len = 0;
 
-	while (len < size) {
-		ssize_t got = read(fd, out + len, size - len);
+	while (len < max) {
+		ssize_t got = read(fd, (uint8_t *)out + len, max - len);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -46,7 +45,7 @@ smallfile_read(const char *path, size_t max, struct buf *out, struct error *err)
 	at = buf_extend(out, max + 1);
 	if (at == NULL)
 		return error_nomem(err);
-	len = read_full(fd, at, max + 1);
+	len = smallfile_take(fd, at, max + 1);
 	out->len = before + (len < 0 ? 0 : (size_t)len);
 	if (len < 0)
 		return error_errno(err, "read %s", path);
