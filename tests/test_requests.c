@@ -102,6 +102,14 @@ find_key(void *arg, const struct store_object *object, struct error *err)
 	return 1;
 }
 
+static int
+find_copy(void *arg, const struct store_object *object, struct error *err)
+{
+	(void)err;
+	(void)snprintf(arg, 200, "%s", object->key);
+	return 1;
+}
+
 /* A key whose first object is missing or damaged: a glance does not do, the copy does, and the export mends it. */
 static void
 test_glance(bool missing)
@@ -137,6 +145,38 @@ test_glance(bool missing)
 	CHECK_INT(volume_glance(f.repo, FLOW_VOLUME, &v, &survey, &err), ERR_CORRUPT);
 	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
 	flow_check_snapshots(&f, f.source, 3);
+	flow_end(&f);
+}
+
+/* Opening for an export looks at both objects of a key, at each once; only to mend the copy the first is read again. */
+static void
+test_both_keys(void)
+{
+	struct export_options o;
+	struct volume *v;
+	struct counted c;
+	struct flow f;
+	struct error err;
+	char key[200] = "";
+
+	flow_begin(&f);
+	flow_make_small_tree(f.source, false);
+	o = flow_export_options(f.source);
+	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
+	CHECK_OK(store_list(f.store, "volumes/", find_copy, key, &err), &err);
+	counted_begin(&c, &f);
+	for (uint64_t mends = 0; mends <= 1; mends++) {
+		store_trace_forget(c.trace);
+		CHECK_OK(volume_open(c.flow.repo, FLOW_VOLUME, true, 0, &v, &err), &err);
+		volume_free(v);
+		CHECK_INT(store_trace_count(c.trace, "load", "/k/"), 1 + mends);
+		/* Looked at, or looked at once it is written. */
+		CHECK_INT(store_trace_count(c.trace, "load", "volumes/"), 1);
+		CHECK_INT(store_trace_count(c.trace, "put", "volumes/"), mends);
+		if (mends == 0)
+			CHECK_OK(store_remove(f.store, key, &err), &err);
+	}
+	counted_end(&c);
 	flow_end(&f);
 }
 
@@ -244,6 +284,7 @@ main(void)
 	test_changed_export();
 	test_glance(true);
 	test_glance(false);
+	test_both_keys();
 	test_many_snapshots();
 	return 0;
 }

@@ -52,7 +52,7 @@ volume_find_keys(const struct volume *v, uint32_t epoch, const uint8_t keyid[KEY
 
 /* The key from whichever of the two objects is good; damage of both is reported as that of the first. */
 static int
-load_either(struct repo *repo, const struct volume_key_found *c, struct volume_keys *out, struct error *err)
+load_either(struct repo *repo, struct volume_key_found *c, struct volume_keys *out, struct error *err)
 {
 	struct error second;
 	int r;
@@ -60,6 +60,7 @@ load_either(struct repo *repo, const struct volume_key_found *c, struct volume_k
 	if (!c->at[VOLUME_KEY_MAIN])
 		return volume_key_load(repo, &c->name, VOLUME_KEY_COPY, out, err);
 	r = volume_key_load(repo, &c->name, VOLUME_KEY_MAIN, out, err);
+	c->good = r == 0;
 	if (r == 0 || !volume_key_is_damage(r) || !c->at[VOLUME_KEY_COPY])
 		return r;
 	if (volume_key_load(repo, &c->name, VOLUME_KEY_COPY, out, &second) == 0)
@@ -79,7 +80,7 @@ by_precedence(const void *a, const void *b)
 
 /* Load what opens.  1 when there are keys, 0 when there are no key objects at all. */
 static int
-load_keys(struct volume *v, const struct volume_key_list *found, struct error *err)
+load_keys(struct volume *v, struct volume_key_list *found, struct error *err)
 {
 	struct error flaw = {.code = ERR_OK};
 
@@ -147,6 +148,10 @@ find_flaw(const struct volume *v, const struct volume_key_found *c, enum volume_
 
 	for (enum volume_key_place place = VOLUME_KEY_MAIN; place <= VOLUME_KEY_COPY; place++) {
 		buf_reset(good);
+		if (place == VOLUME_KEY_MAIN && c->good) {
+			r[place] = 0;
+			continue;
+		}
 		r[place] = c->at[place] ? volume_key_load_object(v->repo, &c->name, place, good, err) : ERR_NOT_FOUND;
 		if (r[place] < 0 && !volume_key_is_damage(r[place]))
 			return r[place];

@@ -37,6 +37,7 @@ void volume_key_format(const struct volume_key_name *, enum volume_key_place, ch
 struct volume_key_found {
 	struct volume_key_name name;
 	bool at[2]; /* by enum volume_key_place: an object is there, in whatever state */
+	bool good; /* the main one has been loaded, and opens */
 };
 struct volume_key_list {
 	struct volume_key_found *list;
