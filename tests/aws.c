@@ -76,9 +76,9 @@ aws_fail(const char *at, enum aws_fault fault, int status, const char *body, int
 /* ---- the services ---- */
 
 static void
-expiration(char out[TIME_TEXT_LEN])
+expiration(int64_t now_s, char out[TIME_TEXT_LEN])
 {
-	time_format(aws_now() + atomic_load(&aws.lifetime_s), 0, out);
+	time_format(now_s + atomic_load(&aws.lifetime_s), 0, out);
 	/* As AWS writes it: without a fraction. */
 	(void)snprintf(out + 19, TIME_TEXT_LEN - 19, "Z");
 }
@@ -89,7 +89,7 @@ answer_json(struct http_server_call *call)
 	unsigned n = atomic_fetch_add(&aws.given, 1) + 1;
 	char body[512], until[TIME_TEXT_LEN], member[80] = "";
 
-	expiration(until);
+	expiration(aws_now(), until);
 	if (atomic_load(&aws.lifetime_s) != 0)
 		(void)snprintf(member, sizeof(member), ", \"Expiration\": \"%s\"", until);
 	(void)snprintf(body, sizeof(body),
@@ -99,22 +99,48 @@ answer_json(struct http_server_call *call)
 	(void)http_server_reply(call, 200, NULL, body, strlen(body));
 }
 
+/* As STS answers when a signature is of another time. */
+static bool
+is_of_now(const struct http_server_request *q, int64_t now_s)
+{
+	char given[32], now[32];
+	time_t t = now_s;
+	struct tm tm;
+
+	if (*http_server_header(q, "x-amz-date", given, sizeof(given)) == '\0')
+		return true;
+	CHECK(strftime(now, sizeof(now), "%Y%m%dT%H%M", gmtime_r(&t, &tm)) > 0);
+	return strncmp(given, now, strlen(now)) == 0;
+}
+
 static void
 answer_sts(struct http_server_call *call, const struct http_server_request *q)
 {
+	static const char expired[] = "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
+				      "<Message>Signature not of this time</Message></Error></ErrorResponse>";
 	bool web = memmem(q->body, q->body_len, "Action=AssumeRoleWithWebIdentity&", 33) != NULL;
 	const char *action = web ? "AssumeRoleWithWebIdentity" : "AssumeRole";
-	unsigned n = atomic_fetch_add(&aws.given, 1) + 1;
-	char body[1024], until[TIME_TEXT_LEN];
+	int64_t skew_s = atomic_load(&aws.sts_skew_s);
+	time_t now = aws_now() + skew_s;
+	char body[1024], until[TIME_TEXT_LEN], head[128] = "";
+	struct tm tm;
+	unsigned n;
 
-	expiration(until);
+	if (skew_s != 0)
+		CHECK(strftime(head, sizeof(head), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&now, &tm)) > 0);
+	if (!is_of_now(q, now)) {
+		(void)http_server_reply(call, 403, head, expired, strlen(expired));
+		return;
+	}
+	n = atomic_fetch_add(&aws.given, 1) + 1;
+	expiration(now, until);
 	(void)snprintf(body, sizeof(body),
 	    "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n<%sResult>\n"
 	    "<AssumedRoleUser><Arn>arn</Arn></AssumedRoleUser>\n<Credentials>\n  <AccessKeyId>AKID%u</AccessKeyId>\n"
 	    "  <SecretAccessKey>hush/%u+a b=</SecretAccessKey>\n  <SessionToken>hush-token-%u</SessionToken>\n"
 	    "  <Expiration>%s</Expiration>\n</Credentials>\n</%sResult>\n</%sResponse>\n",
 	    action, action, n, n, n, until, action, action);
-	(void)http_server_reply(call, 200, "content-type: text/xml\r\n", body, strlen(body));
+	(void)http_server_reply(call, 200, head, body, strlen(body));
 }
 
 static void
@@ -183,6 +209,7 @@ aws_begin(void)
 	(void)snprintf(aws.folder, sizeof(aws.folder), "/tmp/test_aws.XXXXXX");
 	CHECK(mkdtemp(aws.folder) != NULL);
 	atomic_store(&aws.now_s, 1800000000);
+	atomic_store(&aws.sts_skew_s, 0);
 	atomic_store(&aws.lifetime_s, 3600);
 	atomic_store(&aws.given, 0);
 	aws_fail(NULL, AWS_REPLY, 0, NULL, 0);

@@ -23,6 +23,8 @@ struct aws {
 	struct http_server *server;
 	char folder[32]; /* HOME */
 	atomic_llong now_s;
+	atomic_llong
+	    sts_skew_s; /* STS's clock less that one, which it tells and by which it judges; 0: it tells none */
 	atomic_int lifetime_s; /* of credentials; 0: they do not expire */
 	atomic_uint given; /* so many credentials so far */
 	atomic_int faults_left;

@@ -290,6 +290,57 @@ test_assume_role(void)
 	aws_end();
 }
 
+/* STS has another time: it counts for signatures, and for when credentials expire. */
+static void
+test_sts_clock(void)
+{
+	static const int64_t skews[] = {-864000, -1000, 1000, 86400000};
+	struct credential_source *s;
+	struct credentials c;
+
+	for (size_t i = 0; i < COUNT_OF(skews); i++) {
+		aws_begin();
+		atomic_store(&aws.sts_skew_s, skews[i]);
+		config("[default]\nrole_arn = arn:r\nsource_profile = keys\n"
+		       "[profile keys]\naws_access_key_id = AKSRC\naws_secret_access_key = hush/+ x\n");
+		check_service("profile default");
+		CHECK_INT(http_server_requests(aws.server), 2);
+		/* It is remembered. */
+		s = aws_source();
+		CHECK_INT(http_server_requests(aws.server), 4);
+		atomic_fetch_add(&aws.now_s, 3600);
+		CHECK_OK(credential_source_get(s, &c, &err), &err);
+		CHECK_INT(c.serial, 2);
+		CHECK_INT(c.expires_s, aws_now() + 3600);
+		CHECK_INT(http_server_requests(aws.server), 5);
+		credentials_wipe(&c);
+		credential_source_free(s);
+		/* What is not signed expires at another time as well. */
+		config("");
+		aws_setenv("AWS_WEB_IDENTITY_TOKEN_FILE", aws_file("jwt", AWS_JWT));
+		aws_setenv("AWS_ROLE_ARN", "arn:w");
+		check_service("web identity");
+		CHECK_INT(http_server_requests(aws.server), 6);
+		aws_end();
+	}
+}
+
+/* What is refused for another reason is not signed a second time; neither is what is refused at the right time. */
+static void
+test_sts_clock_refused(void)
+{
+	static const char denied[] =
+	    "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+
+	aws_begin();
+	config("[default]\nrole_arn = arn:r\nsource_profile = keys\n"
+	       "[profile keys]\naws_access_key_id = AKSRC\naws_secret_access_key = hush/+ x\n");
+	aws_fail("Action=AssumeRole", AWS_REPLY, 403, denied, 10);
+	aws_refused(ERR_DENIED, "AssumeRole: AccessDenied");
+	CHECK_INT(http_server_requests(aws.server), 1);
+	aws_end();
+}
+
 static void
 test_chain(void)
 {
@@ -655,6 +706,8 @@ main(void)
 	test_web_identity();
 	test_web_identity_token();
 	test_assume_role();
+	test_sts_clock();
+	test_sts_clock_refused();
 	test_chain();
 	test_chain_refused();
 	test_credential_source();

@@ -21,6 +21,7 @@ struct asker {
 	char *profile, *region, *sts_endpoint; /* the settings; NULL: not set */
 	struct http *local; /* services of the machine: no proxy, and quickly given up */
 	struct http *sts;
+	int64_t sts_skew_s; /* its clock less ours, as its answers' dates tell; 0 until they are a minute off */
 	unsigned pause_ms; /* before the second try; each further one comes after about twice as long */
 	unsigned process_ms; /* for a credential_process */
 	pthread_mutex_t lock; /* of ended */

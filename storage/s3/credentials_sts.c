@@ -26,7 +26,9 @@ enum {
 	FORM_MAX = 256 * 1024,
 	REPLY_MAX = 64 * 1024,
 	TOKEN_FILE_MAX = 64 * 1024,
-	PARAMETERS_MAX = 8
+	PARAMETERS_MAX = 8,
+	/* A signature may be five minutes old. */
+	SKEW_MIN_S = 60
 };
 
 /* One request. */
@@ -81,7 +83,7 @@ sign(struct asker *a, const struct call *c, const struct uri *u, const struct bu
 	    .access_key = c->by->access_key,
 	    .secret_key = c->by->secret_key,
 	    .token = c->by->token,
-	    .now_s = a->now(),
+	    .now_s = a->now() + a->sts_skew_s,
 	};
 
 	uri_host(u, &host);
@@ -138,6 +140,16 @@ refused(const struct call *c, int status, const struct buf *body, struct error *
 	    c->action, code, *message == '\0' ? "" : ": ", message);
 }
 
+/* By whose clock credentials expire and signatures are made: STS's own. */
+static void
+note_clock(struct asker *a, const struct http_reply *reply)
+{
+	int64_t theirs = http_date_parse(http_header_value(reply, "date"));
+
+	if (theirs >= 0 && llabs(theirs - a->now() - a->sts_skew_s) > SKEW_MIN_S)
+		a->sts_skew_s = theirs - a->now();
+}
+
 /* Send a form that is made; headers: what it needs beside the type. */
 static int
 exchange(struct asker *a, const struct call *c, const struct uri *u, const struct buf *form,
@@ -153,7 +165,8 @@ exchange(struct asker *a, const struct call *c, const struct uri *u, const struc
 	    .body_len = form->len,
 	    .total_ms = TOTAL_MS,
 	};
-	struct http_reply reply = {.body = &body};
+	static const char *const wanted[] = {"date"};
+	struct http_reply reply = {.body = &body, .wanted = wanted, .nwanted = COUNT_OF(wanted)};
 
 	uri_origin(u, &url);
 	buf_printf(&url, "%s", *u->path == '\0' ? "/" : u->path);
@@ -163,34 +176,51 @@ exchange(struct asker *a, const struct call *c, const struct uri *u, const struc
 	request.url = (const char *)url.data;
 	if (asker_exchange(a, a->sts, &request, &reply, TRIES, err) < 0)
 		return error_prefix(err, "%s", c->action);
+	note_clock(a, &reply);
 	if (reply.status != 200)
 		return refused(c, reply.status, &body, err);
-	if (credentials_parse_sts(body.data, body.len, c->action, a->now(), out, err) < 0)
+	if (credentials_parse_sts(body.data, body.len, c->action, a->now() + a->sts_skew_s, out, err) < 0)
 		return error_prefix(err, "%s", c->action);
+	out->expires_s -= a->sts_skew_s;
 	return 0;
 }
 
+/* Sign a form, if that is needed, and send it. */
 static int
-run(struct asker *a, struct call *c, struct credentials *out, struct error *err)
+attempt(struct asker *a, const struct call *c, const struct uri *u, const struct buf *form, struct credentials *out,
+    struct error *err)
 {
-	CLEANUP(buf_wipe) struct buf form = BUF_INIT(FORM_MAX);
 	CLEANUP(buf_free) struct buf authorization = BUF_INIT(4096);
 	struct http_header headers[4] = {{"content-type", FORM_TYPE}};
 	struct sigv4_signature signature;
 	size_t nheaders = 1;
-	struct uri u;
 
-	if (find_endpoint(a, c->region, &u, err) < 0 || sigv4_query(c->parameters, c->count, &form, err) < 0)
-		return err->code;
 	if (c->by != NULL) {
-		if (sign(a, c, &u, &form, &signature, &authorization, err) < 0)
+		if (sign(a, c, u, form, &signature, &authorization, err) < 0)
 			return err->code;
 		headers[nheaders++] = (struct http_header){"authorization", (const char *)authorization.data};
 		headers[nheaders++] = (struct http_header){"x-amz-date", signature.date};
 		if (c->by->token != NULL)
 			headers[nheaders++] = (struct http_header){"x-amz-security-token", c->by->token};
 	}
-	return exchange(a, c, &u, &form, headers, nheaders, out, err);
+	return exchange(a, c, u, form, headers, nheaders, out, err);
+}
+
+static int
+run(struct asker *a, struct call *c, struct credentials *out, struct error *err)
+{
+	CLEANUP(buf_wipe) struct buf form = BUF_INIT(FORM_MAX);
+	int64_t skew_s = a->sts_skew_s;
+	struct uri u;
+	int r;
+
+	if (find_endpoint(a, c->region, &u, err) < 0 || sigv4_query(c->parameters, c->count, &form, err) < 0)
+		return err->code;
+	r = attempt(a, c, &u, &form, out, err);
+	/* STS has one word for a signature that is wrong and one of the wrong time: its clock tells which it is. */
+	if (r == ERR_DENIED && c->by != NULL && a->sts_skew_s != skew_s)
+		r = attempt(a, c, &u, &form, out, err);
+	return r;
 }
 
 /* The parameters of both actions. */
