@@ -441,6 +441,17 @@ test_sts_endpoint(void)
 	aws_setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1");
 	CHECK_OK(credential_source_new(&settings, &s, &err), &err);
 	credential_source_free(s);
+	/* STS's own goes before that of all services, which goes before AWS's. */
+	aws_setenv("AWS_ENDPOINT_URL_STS", aws_url("/own"));
+	aws_setenv("AWS_ENDPOINT_URL", aws_url("/all"));
+	check_service("web identity");
+	CHECK_STR(last_request()->target, "/own");
+	aws_setenv("AWS_ENDPOINT_URL_STS", NULL);
+	check_service("web identity");
+	CHECK_STR(last_request()->target, "/all");
+	aws_setenv("AWS_ENDPOINT_URL", "ftp://x");
+	aws_refused(ERR_USAGE, "the endpoint of STS");
+	aws_setenv("AWS_ENDPOINT_URL", NULL);
 	aws_setenv("AWS_ENDPOINT_URL_STS", "ftp://x");
 	aws_refused(ERR_USAGE, "the endpoint of STS");
 	aws_setenv("AWS_ENDPOINT_URL_STS", NULL);

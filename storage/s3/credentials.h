@@ -37,7 +37,7 @@ void credentials_wipe(struct credentials *);
 struct credential_settings {
 	const char *profile; /* NULL: AWS_PROFILE, then "default" */
 	const char *region; /* for STS; NULL: environment, profile, then us-east-1 */
-	const char *sts_endpoint; /* NULL: AWS_ENDPOINT_URL_STS, then AWS's in the region */
+	const char *sts_endpoint; /* NULL: AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, then AWS's in the region */
 	const char *ca_file; /* for STS */
 	const char *(*getenv)(const char *name); /* NULL: the process's own */
 	int64_t (*now)(void); /* NULL: time() */

@@ -51,9 +51,14 @@ put(struct call *c, const char *name, const char *value)
 static int
 find_endpoint(struct asker *a, const char *region, struct uri *out, struct error *err)
 {
-	const char *named = a->sts_endpoint != NULL ? a->sts_endpoint : asker_env(a, "AWS_ENDPOINT_URL_STS");
+	const char *named = a->sts_endpoint;
 	char url[256], quoted[64];
 
+	/* docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html */
+	if (named == NULL)
+		named = asker_env(a, "AWS_ENDPOINT_URL_STS");
+	if (named == NULL)
+		named = asker_env(a, "AWS_ENDPOINT_URL");
 	if (named != NULL)
 		return uri_parse(named, out, err) < 0 ? error_prefix(err, "the endpoint of STS") : 0;
 	if (strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(region) || strlen(region) > 64)
