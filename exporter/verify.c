@@ -12,7 +12,7 @@
 #include "error.h"
 #include "verify_internal.h"
 
-/* Manifests that are loaded at the same time, while snapshots are opened one by one. */
+/* Snapshots that are opened at the same time, unless they are large: those one by one. */
 enum { CONNECTIONS = 8 };
 
 struct chain {
@@ -113,37 +113,45 @@ add_manifest(struct verify *v, const struct manifest *m, struct error *err)
 }
 
 static int
-open_snapshot(struct verify *v, struct manifest *m, struct snapshot **out, struct error *err)
+add_snapshot(struct verify *v, const struct snapshot *s, struct error *err)
 {
 	const struct packlist_session *session;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (session = packlist_session_at(s->packlist, i)) != NULL; i++)
+		r = add_session(v, session, err);
+	return r < 0 ? r : packlist_each(s->packlist, add_pack, v, err);
+}
+
+/* s: the snapshot, if it is open already. */
+static int
+add_all(struct verify *v, struct manifest *m, const struct snapshot *s, struct error *err)
+{
+	struct snapshot *own = NULL;
 	int r = add_manifest(v, m, err);
 
-	if (r < 0) {
-		manifest_wipe(m);
-		return r;
+	if (r == 0 && s == NULL) {
+		r = snapshot_open(v->volume, m, &own, err);
+		s = own;
 	}
-	if ((r = snapshot_open(v->volume, m, out, err)) < 0)
-		return r;
-	for (size_t i = 0; r == 0 && (session = packlist_session_at((*out)->packlist, i)) != NULL; i++)
-		r = add_session(v, session, err);
 	if (r == 0)
-		r = packlist_each((*out)->packlist, add_pack, v, err);
-	return r < 0 ? r : 0;
+		r = add_snapshot(v, s, err);
+	snapshot_free(own);
+	return MIN(r, 0);
 }
 
 static int
-check_manifest(struct verify *v, struct chain *chain, size_t i, struct manifest *m, struct error *err)
+check_manifest(
+    struct verify *v, struct chain *chain, size_t i, struct manifest *m, const struct snapshot *s, struct error *err)
 {
-	struct snapshot *s = NULL;
 	int r = check_parent(v, chain, m, err);
 
 	if (r < 0)
 		return r;
 	memcpy(chain->last, m->snapshot, sizeof chain->last);
 	memcpy(chain->last_sha256, m->sha256, sizeof chain->last_sha256);
-	r = open_snapshot(v, m, &s, err);
+	r = add_all(v, m, s, err);
 	chain->opens[i] = r == 0;
-	snapshot_free(s);
 	if (r < 0 && verify_is_damage(r, err)) {
 		bad_manifest(v, chain->ids[i], "snapshot", err->msg);
 		return 0;
@@ -151,9 +159,9 @@ check_manifest(struct verify *v, struct chain *chain, size_t i, struct manifest 
 	return r;
 }
 
-/* The manifest of snapshot i, or why there is none. */
+/* The manifest of snapshot i and, perhaps, the snapshot, or why there is none. */
 static int
-check_snapshot(void *arg, size_t i, int code, struct manifest *m, struct error *err)
+check_snapshot(void *arg, size_t i, int code, struct manifest *m, struct snapshot *s, struct error *err)
 {
 	struct chain *chain = arg;
 	struct verify *v = chain->verify;
@@ -163,7 +171,7 @@ check_snapshot(void *arg, size_t i, int code, struct manifest *m, struct error *
 		return 0; /* removed meanwhile */
 	v->result->snapshots++;
 	if (r == 0)
-		r = check_manifest(v, chain, i, m, err);
+		r = check_manifest(v, chain, i, m, s, err);
 	if (r == ERR_UNSUPPORTED) {
 		report_warn(v->report, NULL, 0, "snapshot %s cannot be checked: %s", chain->ids[i], err->msg);
 		return 0;
@@ -184,7 +192,7 @@ check_snapshots(struct verify *v, struct chain *chain, struct error *err)
 		return error_nomem(err);
 	for (size_t i = 0; i < chain->count; i++)
 		names[i] = (struct snapshot_name){v->volume, chain->ids[i]};
-	return snapshot_each(names, chain->count, CONNECTIONS, check_snapshot, chain, err);
+	return snapshot_each_open(names, chain->count, CONNECTIONS, check_snapshot, chain, err);
 }
 
 /* ---- catalogs ---- */

@@ -12,6 +12,7 @@
 struct error;
 struct keyring;
 struct loader;
+struct snapshot;
 struct survey;
 
 /* The snapshots of a volume. */
@@ -33,6 +34,18 @@ struct snapshot_name {
 typedef int snapshot_each_fn(void *arg, size_t i, int code, struct manifest *m, struct error *err);
 int snapshot_each(
     const struct snapshot_name *, size_t count, unsigned connections, snapshot_each_fn *fn, void *arg, struct error *);
+/*
+ * The same for who opens them all, one after the other: s is the snapshot if it is small (root and packlist together at
+ * most SNAPSHOT_AHEAD_MAX) and opens, so that it could be opened ahead, otherwise NULL, and fn is to open it from m.
+ * With s, m is its manifest, and both are freed afterwards.  What is in memory of snapshots opened ahead is decoded:
+ * at most 2 * connections * 6 * SNAPSHOT_AHEAD_MAX, and 8 MiB for each one that is being opened if its repository is
+ * forged.
+ */
+#define SNAPSHOT_AHEAD_MAX (256 * 1024)
+typedef int snapshot_each_open_fn(
+    void *arg, size_t i, int code, struct manifest *m, struct snapshot *s, struct error *err);
+int snapshot_each_open(const struct snapshot_name *, size_t count, unsigned connections, snapshot_each_open_fn *fn,
+    void *arg, struct error *);
 /*
  * What a person writes: "latest", a full id, a unique prefix of one, or a time ("2026-11-22", "2026-11-22T01:02",
  * "...:03", with optional Z or +hh:mm; local time otherwise; what is not given is zero): the newest snapshot that was

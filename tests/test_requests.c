@@ -276,6 +276,80 @@ test_many_snapshots(void)
 	flow_end(&f);
 }
 
+static int
+see_open(void *arg, size_t i, int code, struct manifest *m, struct snapshot *s, struct error *err)
+{
+	struct seen *seen = arg;
+
+	CHECK_INT(i, seen->next++);
+	CHECK_INT(code, i == 7 ? ERR_CORRUPT : 0);
+	if (code < 0)
+		return 0;
+	CHECK_STR(m->snapshot, seen->names[i].id);
+	/* The one whose lists are in a pack that is gone is for the listener to open, and to fail. */
+	CHECK((s == NULL) == (i == 3));
+	CHECK(s == NULL || (&s->manifest == m && s->packlist != NULL));
+	if (i == 3)
+		CHECK_INT(snapshot_open(seen->names[i].volume, m, &s, err), ERR_CORRUPT);
+	return i == seen->stop_at ? error_set(err, ERR_DENIED, "enough") : 0;
+}
+
+enum { FEW = 40 };
+
+/* The snapshot's lists are in packs that do not exist. */
+static void
+lose_lists(const struct flow *f, const struct volume *v, const char *id)
+{
+	struct manifest m;
+	struct error err;
+
+	CHECK_OK(snapshot_load(v, id, &m, &err), &err);
+	spoil_snapshot(f, v, id, true);
+	for (size_t i = 0; i < m.nroot; i++)
+		m.root[i].seq += 1000;
+	for (size_t i = 0; i < m.npacklist; i++)
+		m.packlist[i].seq += 1000;
+	CHECK_OK(snapshot_commit(v, &m, &err), &err);
+	manifest_wipe(&m);
+}
+
+/* Snapshots are opened at the same time, with two requests each, and told in order. */
+static void
+test_many_opened(void)
+{
+	CLEANUP_FREE char(*ids)[SNAPSHOT_ID_LEN + 1] = NULL;
+	struct snapshot_name names[SNAPSHOTS];
+	struct seen seen = {.names = names, .stop_at = SIZE_MAX};
+	struct export_options o;
+	struct volume *v;
+	struct counted c;
+	struct flow f;
+	struct error err;
+	size_t count;
+
+	flow_begin(&f);
+	flow_make_small_tree(f.source, false);
+	o = flow_export_options(f.source);
+	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
+	counted_begin(&c, &f);
+	CHECK_OK(volume_open(c.flow.repo, FLOW_VOLUME, false, 0, &v, &err), &err);
+	make_snapshots(v);
+	CHECK_OK(snapshot_ids(v, &ids, &count, &err), &err);
+	for (size_t i = 0; i < FEW; i++)
+		names[i] = (struct snapshot_name){v, ids[i]};
+	spoil_snapshot(&f, v, ids[7], false);
+	lose_lists(&f, v, ids[3]);
+	store_trace_forget(c.trace);
+	store_trace_delay(c.trace, 5);
+	CHECK_OK(snapshot_each_open(names, FEW, 8, see_open, &seen, &err), &err);
+	CHECK_INT(seen.next, FEW);
+	CHECK(store_trace_parallel(c.trace) >= 4);
+	CHECK(store_trace_parallel(c.trace) <= 8);
+	volume_free(v);
+	counted_end(&c);
+	flow_end(&f);
+}
+
 int
 main(void)
 {
@@ -286,5 +360,6 @@ main(void)
 	test_glance(false);
 	test_both_keys();
 	test_many_snapshots();
+	test_many_opened();
 	return 0;
 }
