@@ -3,7 +3,7 @@
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libzstd-dev libssl-dev libarchive-dev libjson-c-dev libcurl4-openssl-dev libexpat1-dev"
 
 # Servers for the store in a bucket.
-S3_PACKAGES="ceph-mon ceph-osd radosgw swift-proxy swift-account swift-container swift-object memcached faketime openssl python3"
+S3_PACKAGES="ceph-mon ceph-osd radosgw swift-proxy swift-account swift-container swift-object memcached nghttp2-proxy faketime openssl python3"
 
 # For the store over libs3, an option.
 LIBS3_PACKAGES="libs3-dev"
