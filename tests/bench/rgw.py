@@ -10,7 +10,7 @@ S3 = pathlib.Path(__file__).resolve().parent.parent / "s3"
 BUCKET = "bench"
 DAEMONS = ("mon", "osd", "rgw")
 # What would run in between, every now and then: that is noise here.
-CONFIGURATION = "rgw user quota bucket sync interval = 3600\nrgw gc processor period = 3600\n"
+CONFIGURATION = "rgw gc processor period = 3600\n"
 START_S = 120
 STOP_S = 60
 

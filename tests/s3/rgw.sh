@@ -96,9 +96,9 @@ write_conf() {
 		rgw gc obj min wait = 2
 		rgw gc processor period = 2
 		rgw gc processor max time = 2
-		# Caches would hide for half a minute that a bucket is full.
+		# Caches would hide for half a minute that a bucket is full.  (The interval is in seconds; with 0 a thread never rests.)
 		rgw bucket quota ttl = 0
-		rgw user quota bucket sync interval = 0
+		rgw user quota bucket sync interval = 1
 		rgw crypt require ssl = false
 		rgw crypt s3 kms backend = testing
 		rgw crypt s3 kms encryption keys = testkey-1=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= testkey-2=ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=
