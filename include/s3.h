@@ -31,6 +31,7 @@ struct s3_settings {
 	const char *checksum; /* of uploads: "sha256", "md5" (that, too), "crc32c" (of packs, over TLS), or "auto"
 			       * (NULL): crc32c where doctor has seen that the endpoint checks it, otherwise sha256 */
 	unsigned retry_s; /* how long a call is tried again before ERR_UNAVAILABLE; 0: 300 s */
+	unsigned first_answer_s; /* the same until the endpoint has answered once, which it may never do; 0: 20 s */
 	unsigned stall_s; /* an exchange that stands still for so long is tried again; 0: 60 s */
 };
 

@@ -200,6 +200,29 @@ time_of_answer(struct s3_script *x, int status, const char *headers)
 	return s3_script_clock() - begun;
 }
 
+/* A server that accepts and never says a word is not believed in for as long as one that has answered before.  A try
+ * takes the second of the stall, so there is time for the two that there are in any case, or for several. */
+static void
+test_never_answered(void)
+{
+	static const struct s3_step steps[100] = {[0 ... 99] = DOES("DELETE ", STEP_STALL)};
+	const struct s3_settings settings = {.retry_s = 6, .first_answer_s = 1, .stall_s = 1};
+	struct s3_script x;
+	struct error err;
+
+	s3_script_begin(&x, NULL, &settings);
+	s3_script_set(&x, steps, COUNT_OF(steps));
+	s3_script_failed(store_remove(x.s, "k", &err), &err, ERR_UNAVAILABLE, "given up after 2 tries", NULL);
+	CHECK_INT(s3_script_drop(&x), 2);
+	/* An error is an answer. */
+	S3_STEPS(&x, SAYS("PUT ", 403, "AccessDenied"));
+	s3_script_failed(store_put(x.s, "k", "", 0, &err), &err, ERR_DENIED, "AccessDenied", NULL);
+	s3_script_set(&x, steps, COUNT_OF(steps));
+	s3_script_failed(store_remove(x.s, "k", &err), &err, ERR_UNAVAILABLE, "given up after ", NULL);
+	CHECK(s3_script_drop(&x) > 2);
+	s3_script_end(&x);
+}
+
 static void
 test_retry_after(void)
 {
@@ -255,6 +278,7 @@ main(void)
 	test_refused();
 	test_stalled();
 	test_second_try();
+	test_never_answered();
 	test_retry_after();
 	test_retry_after_too_long();
 	return 0;

@@ -112,7 +112,7 @@ test_places(void)
 	static const struct s3_settings useless[] = {{.endpoint = "http://x"}, {.addressing = "virtual"},
 	    {.ca_file = "x"}, {.client_cert = "x"}, {.insecure_tls = true}, {.storage_class = "X"}, {.sse = "AES256"},
 	    {.sse_kms_key = "x"}, {.sse_customer_key_file = "x"}, {.tags = tags, .ntags = 1}, {.requester_pays = true},
-	    {.checksum = "crc32c"}, {.stall_s = 1}};
+	    {.checksum = "crc32c"}, {.stall_s = 1}, {.first_answer_s = 1}};
 	const struct s3_settings heeded = {.region = "r", .addressing = "path", .checksum = "md5", .retry_s = 1};
 	struct store *s;
 	struct error err;

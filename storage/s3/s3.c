@@ -15,6 +15,7 @@
 
 enum {
 	RETRY_S = 300,
+	FIRST_ANSWER_S = 20,
 	STALL_S = 60,
 };
 
@@ -294,6 +295,7 @@ s3_open(const char *place, const struct s3_settings *settings, struct store **ou
 	if (s == NULL)
 		return error_nomem(err);
 	s->retry_s = settings->retry_s > 0 ? settings->retry_s : RETRY_S;
+	s->first_answer_s = settings->first_answer_s > 0 ? settings->first_answer_s : FIRST_ANSWER_S;
 	r = s3_place_resolve(place, settings, &around, &s->place, err);
 	if (r == 0)
 		r = open_parts(s, settings, &around, err);

@@ -11,7 +11,6 @@
 
 enum {
 	MENDS_MAX = 3,
-	FIRST_ANSWER_S = 20, /* how long a server that has never answered is believed in */
 };
 
 static int64_t
@@ -63,7 +62,7 @@ static int
 again(struct s3 *s, const struct s3_request *q, struct s3_answer *a, const struct s3_verdict *v, unsigned *mends,
     int64_t begun_ms, struct error *err)
 {
-	unsigned limit_s = atomic_load(&s->answered) ? s->retry_s : MIN(s->retry_s, (unsigned)FIRST_ANSWER_S);
+	unsigned limit_s = atomic_load(&s->answered) ? s->retry_s : MIN(s->retry_s, s->first_answer_s);
 	int64_t due;
 
 	if (v->mend != S3_MEND_NOTHING && (*mends)++ < MENDS_MAX && !q->once &&

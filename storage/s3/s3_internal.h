@@ -36,7 +36,7 @@ struct s3 {
 	struct store store;
 	struct http *http;
 	struct credential_source *credentials;
-	unsigned retry_s;
+	unsigned retry_s, first_answer_s;
 	bool with_md5;
 	atomic_int crc32c; /* guards packs instead of SHA-256: */
 	char *storage_class; /* of data packs, or NULL */

@@ -33,6 +33,7 @@ useless_setting(const struct s3_settings *s)
 	    {s->requester_pays, "--requester-pays"},
 	    {s->checksum != NULL && strcmp(s->checksum, "auto") != 0 && strcmp(s->checksum, "md5") != 0, "--checksum"},
 	    {s->stall_s > 0, "--stall-time"},
+	    {s->first_answer_s > 0, "a time limit for the first answer"},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(settings); i++)
