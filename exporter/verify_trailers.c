@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "pack_tail.h"
 #include "verify_internal.h"
 
 static int
@@ -35,10 +36,9 @@ verify_read_trailer(
     struct verify *v, const struct verify_pack *p, struct pack_record **out, size_t *count, struct error *err)
 {
 	struct store *store = repo_store(v->volume->repo);
-	CLEANUP_FREE uint8_t *sealed = NULL;
-	uint8_t header[PACK_HEADER_LEN], footer[PACK_FOOTER_LEN], key[KEY_LEN];
+	CLEANUP(pack_tail_wipe) struct pack_tail tail = {0};
+	uint8_t header[PACK_HEADER_LEN], key[KEY_LEN];
 	char name[PACK_NAME_LEN];
-	uint32_t offset, len;
 	int r;
 
 	if (p->len < PACK_HEADER_LEN + PACK_FOOTER_LEN)
@@ -46,18 +46,12 @@ verify_read_trailer(
 	verify_pack_name(v, p, name);
 	if ((r = store_get(store, name, 0, header, sizeof header, err)) < 0 ||
 	    (r = check_header(v, p, header, err)) < 0 ||
-	    (r = store_get(store, name, p->len - sizeof footer, footer, sizeof footer, err)) < 0 ||
-	    (r = pack_footer_parse(header, footer, p->len, &offset, &len, err)) < 0)
-		return r;
-	sealed = malloc(len);
-	if (sealed == NULL)
-		return error_nomem(err);
-	if ((r = store_get(store, name, offset, sealed, len, err)) < 0 ||
+	    (r = pack_tail_fetch(store, name, p->len, header, &tail, err)) < 0 ||
 	    (r = keyring_pack_key(v->keyring, p->kind, v->packs.sessions[p->session].session, p->seq, key, err)) < 0)
 		return r;
-	r = pack_trailer_open(key, header, offset, sealed, len, out, count, err);
+	r = pack_trailer_open(key, header, tail.offset, tail.sealed, tail.len, out, count, err);
 	crypto_wipe(key, sizeof key);
-	(void)atomic_fetch_add(&v->bytes_read, sizeof header + sizeof footer + len);
+	(void)atomic_fetch_add(&v->bytes_read, sizeof header + tail.fetched);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include "array.h"
 #include "cleanup.h"
 #include "checkpoint.h"
+#include "pack_tail.h"
 #include "session_internal.h"
 #include "wire.h"
 
@@ -79,10 +80,13 @@ load_header(struct session *s, const struct other_session *o, const struct adopt
     uint8_t raw[PACK_HEADER_LEN], struct pack_header *out, struct error *err)
 {
 	char name[PACK_NAME_LEN];
-	int r;
+	int r = 0;
 
 	pack_name(s->keys->volume, p->kind, o->key.session, p->seq, name);
-	r = store_get(s->store, name, 0, raw, PACK_HEADER_LEN, err);
+	if (o->opened && p == &o->packs[o->opened_by])
+		memcpy(raw, o->header, PACK_HEADER_LEN);
+	else
+		r = store_get(s->store, name, 0, raw, PACK_HEADER_LEN, err);
 	if (r == 0)
 		r = pack_header_parse(raw, out, err);
 	if (r < 0)
@@ -103,9 +107,9 @@ open_session(struct session *s, struct other_session *o, struct error *err)
 
 	for (size_t i = 0; i < tries && !o->opened; i++) {
 		struct pack_header header;
-		uint8_t raw[PACK_HEADER_LEN];
 
-		r = load_header(s, o, &o->packs[i * (o->npacks / tries)], raw, &header, err);
+		o->opened_by = i * (o->npacks / tries);
+		r = load_header(s, o, &o->packs[o->opened_by], o->header, &header, err);
 		if (r == 0) {
 			memcpy(o->key.sealed, header.sealed, SEALED_LEN);
 			memcpy(o->key.commitment, header.commitment, sizeof(o->key.commitment));
@@ -219,30 +223,21 @@ static int
 load_trailer(
     struct walk *w, const struct adopted_pack *p, struct pack_record **out, size_t *out_count, struct error *err)
 {
-	CLEANUP_FREE uint8_t *sealed = NULL;
+	CLEANUP(pack_tail_wipe) struct pack_tail tail = {0};
 	struct pack_header header;
-	uint8_t raw[PACK_HEADER_LEN], footer[PACK_FOOTER_LEN], key[KEY_LEN];
+	uint8_t raw[PACK_HEADER_LEN], key[KEY_LEN];
 	char name[PACK_NAME_LEN];
-	uint32_t offset, len;
 	int r;
 
 	r = load_header(w->s, w->o, p, raw, &header, err);
 	if (r < 0)
 		return r;
 	pack_name(w->s->keys->volume, p->kind, w->o->key.session, p->seq, name);
-	r = store_get(w->s->store, name, p->len - PACK_FOOTER_LEN, footer, sizeof(footer), err);
-	if (r == 0)
-		r = pack_footer_parse(raw, footer, p->len, &offset, &len, err);
-	if (r < 0)
-		return r;
-	sealed = malloc(len);
-	if (sealed == NULL)
-		return error_nomem(err);
-	r = store_get(w->s->store, name, offset, sealed, len, err);
+	r = pack_tail_fetch(w->s->store, name, p->len, raw, &tail, err);
 	if (r == 0)
 		r = session_key_pack(&w->o->key, w->s->keys->volume, p->kind, p->seq, key, err);
 	if (r == 0)
-		r = pack_trailer_open(key, raw, offset, sealed, len, out, out_count, err);
+		r = pack_trailer_open(key, raw, tail.offset, tail.sealed, tail.len, out, out_count, err);
 	crypto_wipe(key, sizeof(key));
 	return r;
 }

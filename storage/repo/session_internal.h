@@ -32,6 +32,8 @@ struct other_session {
 	uint32_t last; /* number of its newest intent */
 	bool merged; /* the base snapshot refers to it already */
 	bool opened; /* adopted: its key is known */
+	size_t opened_by; /* the pack from whose header */
+	uint8_t header[PACK_HEADER_LEN];
 	struct adopted_pack *packs;
 	size_t npacks, cap;
 };
