@@ -4,11 +4,11 @@
 #include "plan.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cleanup.h"
 #include "device.h"
 #include "error.h"
+#include "span.h"
 
 int
 window_new(struct queue *home, struct window **out, struct error *err)
@@ -95,45 +95,6 @@ want_settle(struct want *w, bool damaged, struct error *err)
 	return w->output == NULL ? 0 : output_settle(STEAL(w->output), damaged, err);
 }
 
-static int
-want_compare(const void *a, const void *b)
-{
-	const struct frame_ref *x = &((const struct want *)a)->frame, *y = &((const struct want *)b)->frame;
-	int order = memcmp(x->session, y->session, sizeof x->session);
-
-	if (order != 0)
-		return order;
-	if (x->seq != y->seq)
-		return x->seq < y->seq ? -1 : 1;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	return 0;
-}
-
-/* How many of the sorted wants[0..count) make one range, and how long it is. */
-static size_t
-range_cut(const struct want *wants, size_t count, uint32_t *out_len)
-{
-	const struct frame_ref *first = &wants[0].frame;
-	uint32_t end = first->offset + first->clen;
-	size_t n = 1;
-
-	for (; n < count; n++) {
-		const struct frame_ref *f = &wants[n].frame;
-		uint32_t new_end = MAX(end, f->offset + f->clen);
-
-		/* A frame that would make it too long begins another range, whether it overlaps (in a hostile catalog)
-		 * or not: the buffers hold RANGE_LEN, or one frame. */
-		if (memcmp(f->session, first->session, sizeof f->session) != 0 || f->seq != first->seq ||
-		    (f->offset > end && f->offset - end > RANGE_GAP) ||
-		    (new_end > end && new_end - first->offset > RANGE_LEN))
-			break;
-		end = new_end;
-	}
-	*out_len = end - first->offset;
-	return n;
-}
-
 static void
 wants_drop(struct want *wants, size_t count)
 {
@@ -146,10 +107,11 @@ wants_drop(struct want *wants, size_t count)
 bool
 window_send(struct window *w, struct queue *ranges, struct error *err)
 {
+	static const struct span_bounds bounds = {RANGE_LEN, RANGE_GAP};
 	size_t done = 0;
 	bool ok = true;
 
-	qsort(w->wants, w->count, sizeof *w->wants, want_compare);
+	qsort(w->wants, w->count, sizeof *w->wants, span_compare);
 	while (ok && done < w->count) {
 		struct range *r = calloc(1, sizeof *r);
 
@@ -160,7 +122,7 @@ window_send(struct window *w, struct queue *ranges, struct error *err)
 		}
 		r->window = w;
 		r->wants = w->wants + done;
-		r->count = range_cut(r->wants, w->count - done, &r->len);
+		r->count = span_cut(r->wants, w->count - done, sizeof *r->wants, &bounds, &r->len);
 		r->offset = r->wants[0].frame.offset;
 		(void)atomic_fetch_add(&w->pending, 1);
 		/* The range's size must not be read after the push: it belongs to others then. */

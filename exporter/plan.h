@@ -13,7 +13,7 @@
 struct device;
 
 /*
- * What an import wants from packs, sorted into ranges that are fetched at once.
+ * What an import wants from packs, sorted into ranges that are fetched at once (span.h).
  *
  * The planner puts wants into a window; a full one is sorted by place, cut into ranges, and handed out.  A window's
  * memory lives until its last range is done.
@@ -37,7 +37,7 @@ struct output {
 
 /* len bytes of a frame, from frame_offset on, go to offset of the output; or they are all of a small file. */
 struct want {
-	struct frame_ref frame;
+	struct frame_ref frame; /* first: span.h */
 	uint32_t frame_offset, len;
 	uint64_t offset;
 	struct output *output; /* either */
