@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "ahead.h"
 #include "cleanup.h"
 #include "error.h"
 #include "repo.h"
@@ -18,6 +19,7 @@ struct kept {
 
 struct frames {
 	struct loader *loader;
+	struct ahead *ahead; /* may be NULL */
 	struct kept kept[FRAMES_KEPT];
 	uint64_t clock;
 };
@@ -36,6 +38,12 @@ frames_new(const struct volume *volume, struct keyring *keyring, struct frames *
 	}
 	*out = f;
 	return 0;
+}
+
+void
+frames_set_ahead(struct frames *f, struct ahead *ahead)
+{
+	f->ahead = ahead;
 }
 
 struct loader *
@@ -62,6 +70,17 @@ frames_find(struct frames *f, const struct frame_ref *ref)
 	return oldest;
 }
 
+static int
+frames_read(struct frames *f, const struct frame_ref *ref, uint8_t *plain, struct error *err)
+{
+	uint8_t *sealed;
+	int r = f->ahead == NULL ? 0 : ahead_take(f->ahead, ref, &sealed, err);
+
+	return r < 0   ? r
+	       : r > 0 ? loader_open(f->loader, ref, sealed, plain, err)
+		       : loader_load(f->loader, ref, plain, err);
+}
+
 int
 frames_load(struct frames *f, const struct frame_ref *ref, const uint8_t **out, struct error *err)
 {
@@ -77,7 +96,7 @@ frames_load(struct frames *f, const struct frame_ref *ref, const uint8_t **out, 
 				return error_nomem(err);
 			k->cap = ref->plen;
 		}
-		if ((r = loader_load(f->loader, ref, k->plain, err)) < 0)
+		if ((r = frames_read(f, ref, k->plain, err)) < 0)
 			return r;
 		k->ref = *ref;
 	}

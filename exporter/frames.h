@@ -5,6 +5,7 @@
 
 #include "frame.h"
 
+struct ahead;
 struct error;
 struct keyring;
 struct loader;
@@ -18,6 +19,8 @@ struct volume;
 struct frames;
 
 int frames_new(const struct volume *, struct keyring *, struct frames **out, struct error *);
+/* From now on take what was fetched ahead; borrowed. */
+void frames_set_ahead(struct frames *, struct ahead *);
 /* The frame's plaintext (ref->plen bytes), valid until the next call.  ERR_CORRUPT names the pack object. */
 int frames_load(struct frames *, const struct frame_ref *, const uint8_t **out, struct error *);
 /* For segments. */

@@ -19,8 +19,9 @@ int loader_new(const struct volume *, struct keyring *, struct loader **out, str
 int loader_load(struct loader *, const struct frame_ref *, uint8_t *plain, struct error *);
 /* The same for a frame whose sealed bytes (clen, overwritten) are at hand. */
 int loader_open(struct loader *, const struct frame_ref *, uint8_t *sealed, uint8_t *plain, struct error *);
-/* len bytes at offset of the pack in which ref lies, for loader_open(). */
-int loader_fetch(struct loader *, const struct frame_ref *, uint64_t offset, void *bytes, size_t len, struct error *);
+/* len bytes at offset of the pack in which ref lies, for loader_open().  From any thread. */
+int loader_fetch(
+    const struct loader *, const struct frame_ref *, uint64_t offset, void *bytes, size_t len, struct error *);
 /* Also compute the id again and compare (verify level 4). */
 int loader_check_id(struct loader *, const struct frame_ref *, const uint8_t *plain, struct error *);
 /*

@@ -117,7 +117,8 @@ loader_open(struct loader *l, const struct frame_ref *ref, uint8_t *sealed, uint
 }
 
 int
-loader_fetch(struct loader *l, const struct frame_ref *ref, uint64_t offset, void *bytes, size_t len, struct error *err)
+loader_fetch(
+    const struct loader *l, const struct frame_ref *ref, uint64_t offset, void *bytes, size_t len, struct error *err)
 {
 	char name[PACK_NAME_LEN];
 	int r;
