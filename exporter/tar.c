@@ -35,11 +35,10 @@ struct tar {
 	struct report *report;
 	struct progress *progress;
 	struct archive *archives[NAMES_COUNT];
-	struct tar_links *links;
 	locale_t utf8, old;
 	void *zeros; /* never touched: address space without memory */
 	int errnum; /* of the first write that failed */
-	bool finished, closing, links_full;
+	bool finished, closing;
 	bool in_content; /* of a member, which is not complete yet */
 	size_t out_len;
 	uint8_t out[OUT_SIZE];
@@ -140,7 +139,7 @@ tar_new(int fd, struct frames *frames, struct report *report, struct progress *p
 	t->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	if (t->utf8 != (locale_t)0)
 		t->old = uselocale(t->utf8);
-	r = t->zeros == MAP_FAILED ? error_errno(err, "reserve address space") : tar_links_new(&t->links, err);
+	r = t->zeros == MAP_FAILED ? error_errno(err, "reserve address space") : 0;
 	if (r == 0)
 		r = tar_writer(t, NAMES_UTF8, err);
 	if (r == 0)
@@ -206,7 +205,6 @@ tar_free(struct tar *t)
 			(void)archive_write_free(t->archives[i]);
 	if (!t->finished)
 		cut_off(t);
-	tar_links_free(t->links);
 	if (t->zeros != NULL && t->zeros != MAP_FAILED)
 		(void)munmap(t->zeros, ZEROS_SIZE);
 	if (t->utf8 != (locale_t)0) {
@@ -316,41 +314,20 @@ put_member(struct tar *t, struct archive_entry *ae, const struct entry *e, bool 
 	return archive_write_finish_entry(a) < ARCHIVE_WARN ? tar_failed(t, a, err) : 0;
 }
 
-/* 1 when the entry is a further name of a member. */
 static int
-find_link(struct tar *t, const struct entry *e, const char **path, size_t *len, struct error *err)
+add_entry(struct tar *t, struct archive_entry *ae, const struct tar_member *m, struct error *err)
 {
-	bool full;
-	int r;
-
-	if (e->nlink < 2 || e->type == ENTRY_FOLDER)
-		return 0;
-	r = tar_links_find(t->links, e, path, len, &full, err);
-	if (full && !t->links_full) {
-		t->links_full = true;
-		report_note(t->report, e->path, e->path_len,
-		    "too many hard links at the same time: from here on some are archived as separate files");
-	}
-	return r;
-}
-
-static int
-add_entry(struct tar *t, struct archive_entry *ae, const struct entry *e, struct error *err)
-{
+	const struct entry *e = &m->entry;
 	bool utf8 =
 	    tar_is_text(e->path, e->path_len) && (e->type != ENTRY_SYMLINK || tar_is_text(e->link, e->link_len));
-	const char *first;
-	size_t first_len;
-	int linked = find_link(t, e, &first, &first_len, err), r;
+	int r = tar_header(ae, e, m->first == NULL, err);
 
-	if (linked < 0)
-		return linked;
-	if ((r = tar_header(ae, e, linked == 0, err)) < 0)
+	if (r < 0)
 		return r;
-	if (linked > 0) {
-		if ((r = tar_set_hardlink(ae, first, first_len, err)) < 0)
+	if (m->first != NULL) {
+		if ((r = tar_set_hardlink(ae, m->first, m->first_len, err)) < 0)
 			return r;
-		return put_member(t, ae, e, false, utf8 && tar_is_text(first, first_len), err);
+		return put_member(t, ae, e, false, utf8 && tar_is_text(m->first, m->first_len), err);
 	}
 	if (e->type == ENTRY_FILE) {
 		archive_entry_set_size(ae, (la_int64_t)e->size);
@@ -361,8 +338,9 @@ add_entry(struct tar *t, struct archive_entry *ae, const struct entry *e, struct
 }
 
 int
-tar_add(struct tar *t, const struct entry *e, struct error *err)
+tar_add(struct tar *t, const struct tar_member *m, struct error *err)
 {
+	const struct entry *e = &m->entry;
 	char quoted[300];
 	struct archive_entry *ae;
 	int r;
@@ -382,7 +360,7 @@ tar_add(struct tar *t, const struct entry *e, struct error *err)
 	ae = archive_entry_new();
 	if (ae == NULL)
 		return error_nomem(err);
-	r = add_entry(t, ae, e, err);
+	r = add_entry(t, ae, m, err);
 	archive_entry_free(ae);
 	if (r < 0 && t->errnum == 0)
 		return error_prefix(err, "%s", error_quote(quoted, sizeof quoted, e->path, e->path_len));

@@ -11,29 +11,58 @@
 struct archive_entry;
 struct error;
 struct frames;
+struct loader;
+struct selection;
+struct snapshot;
+struct tar_member;
 
 /*
  * A pax archive, written to a descriptor as a stream: times in nanoseconds, attributes as SCHILY.xattr.*, POSIX ACLs as
  * SCHILY.acl.*, sparse files in GNU's format 1.0, hard links, devices.  Names are bytes; those that are no UTF-8, or
  * would be normalised by readers, are marked with hdrcharset=BINARY. Memory is bounded: a file with very many holes
- * keeps only the largest ones, and beyond TAR_LINKS_MAX open groups of hard links further groups become separate files.
+ * keeps only the largest ones.
  */
 struct tar;
 
 /* Everything is borrowed.  bytes of progress move with the content. */
 int tar_new(int fd, struct frames *, struct report *, struct progress *, struct tar **out, struct error *);
 /*
- * Add an entry: its header and content.  What an archive cannot hold (sockets), and files without content, are left out
- * with a note or warning. After a failure, ERR_CORRUPT when the content is damaged, there is nothing left but
- * tar_free().
+ * Add an entry: its header and content, or a link to a member that came before.  What an archive cannot hold (sockets),
+ * and files without content, are left out with a note or warning. After a failure, ERR_CORRUPT when the content is
+ * damaged, there is nothing left but tar_free().
  */
-int tar_add(struct tar *, const struct entry *, struct error *);
+int tar_add(struct tar *, const struct tar_member *, struct error *);
 /* The mark at the end of the archive. */
 int tar_finish(struct tar *, struct error *);
 /* The reader of the archive has gone away. */
 bool tar_pipe_closed(const struct tar *);
 /* Without tar_finish() the archive is left cut off in a way that every reader notices.  Accepts NULL. */
 void tar_free(struct tar *);
+
+/* ---- tar_members.c: what is added ---- */
+
+struct tar_member {
+	struct entry entry;
+	const char *first; /* NULL, or the first member of which this is a further name */
+	size_t first_len;
+};
+/*
+ * The entries of a snapshot that an archive gets, in order.  They are read some way ahead of the archive, so that it is
+ * known which frames it will need: as many as take 2 * TAR_MEMBERS_LEN bytes.  Beyond TAR_LINKS_MAX open groups of hard
+ * links further groups become separate files.
+ */
+#define TAR_MEMBERS_LEN (2u * 1024 * 1024)
+struct tar_members;
+/* path: only this and what is below it ("" for all); the selection says what of that.  All is borrowed; the loader is
+ * for segments.  The entries of progress move with the members. */
+int tar_members_new(const struct snapshot *, const char *path, size_t len, const struct selection *, struct loader *,
+    struct report *, struct progress *, struct tar_members **out, struct error *);
+/* 1 and the next one (valid until the next call), 0 at the end.  ERR_NOT_FOUND when there is no such path. */
+int tar_members_next(struct tar_members *, const struct tar_member **out, struct error *);
+/* The frames that tar_add() will read, one after the other: for ahead.h, in the same thread. */
+bool tar_members_frame(void *members, struct frame_ref *out);
+/* Accepts NULL. */
+void tar_members_free(struct tar_members *);
 
 /* ---- tar_header.c ---- */
 

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "ahead.h"
 #include "check.h"
 #include "cleanup.h"
 #include "diff.h"
 #include "frames.h"
+#include "select.h"
 #include "tar.h"
 #include "verify.h"
 
@@ -25,29 +27,40 @@ quiet_report(void)
 	return report;
 }
 
-/* As ls -R and tar do. */
+/* As tar does; what is huge in an archive is not worth the time. */
+static void
+add_all(struct tar *tar, struct tar_members *members)
+{
+	const struct tar_member *m;
+	struct error ignored;
+	int r = 0;
+
+	while (r == 0 && tar_members_next(members, &m, &ignored) > 0)
+		r = m->entry.size > 1u << 30 ? 0 : tar_add(tar, m, &ignored);
+	if (r == 0)
+		(void)tar_finish(tar, &ignored);
+}
+
 static void
 read_all(const struct volume *v, const struct snapshot *s, struct report *report)
 {
 	CLEANUP_CLOSE int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct catalog_reader *reader;
+	const struct selection all = {0};
+	struct tar_members *members = NULL;
+	struct ahead *ahead = NULL;
 	struct progress progress = {0};
 	struct frames *frames;
-	struct error ignored;
-	struct entry e;
 	struct tar *tar;
-	int r = 0;
 
 	CHECK_OK(frames_new(v, s->keyring, &frames, &err), &err);
+	CHECK_OK(tar_members_new(s, "", 0, &all, frames_loader(frames), report, &progress, &members, &err), &err);
+	CHECK_OK(ahead_new(frames_loader(frames), 2, tar_members_frame, members, &ahead, &err), &err);
+	frames_set_ahead(frames, ahead);
 	CHECK_OK(tar_new(null, frames, report, &progress, &tar, &err), &err);
-	CHECK_OK(catalog_reader_new(s, 2, &reader, &err), &err);
-	while (r == 0 && catalog_reader_next(reader, &e, &ignored) > 0)
-		/* What is huge in an archive is not worth the time. */
-		r = e.size > 1u << 30 ? 0 : tar_add(tar, &e, &ignored);
-	if (r == 0)
-		(void)tar_finish(tar, &ignored);
+	add_all(tar, members);
 	tar_free(tar);
-	catalog_reader_free(reader);
+	ahead_free(ahead);
+	tar_members_free(members);
 	frames_free(frames);
 }
 
