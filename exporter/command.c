@@ -70,8 +70,8 @@ command_on_signal(void (*fn)(void), struct error *err)
 /* ---- resources ---- */
 
 #define MIB (1024u * 1024)
-/* Memory beside pack buffers.  A content thread: window, bundle, compressor, base's segment; once: catalog,
- * deduplication, code. */
+/* Memory beside pack buffers.  A content thread: window, bundle, compressor.  Once: an allowance for catalog,
+ * deduplication, items and so on, less than the sum of their ceilings (docs/architecture.md, "Memory"). */
 #define MEMORY_THREAD     (11 * MIB)
 #define MEMORY_FIXED      (46 * MIB)
 #define MEMORY_DEFAULT    (128 * MIB)
