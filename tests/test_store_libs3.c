@@ -236,6 +236,13 @@ test_list(void)
 	    /* Times, wherever we are. */
 	    {LIST_REQUEST "c", WHOLE(LISTED("false", OBJECT("c", "1")))},
 	    {LIST_REQUEST "c", WHOLE(LISTED("false", ""))},
+	    /* An empty page that says that there is more: the first is passed over, the second believed, like any empty
+	       one. */
+	    {LIST_REQUEST "d", WHOLE(LISTED("true", OBJECT("d", "1")))},
+	    {LIST_REQUEST "d&marker=p" SLASH "d&", WHOLE(LISTED("true", ""))},
+	    {LIST_REQUEST "d&marker=p" SLASH "d&", WHOLE(LISTED("true", OBJECT("db", "2")))},
+	    {LIST_REQUEST "d&marker=p" SLASH "db&", WHOLE(LISTED("true", ""))},
+	    {LIST_REQUEST "d&marker=p" SLASH "db&", WHOLE(LISTED("true", ""))},
 	    /* Nonsense. */
 	    {LIST_REQUEST "e", WHOLE(LISTED("true", OBJECT("e", "1")))},
 	    {LIST_REQUEST "e&marker=p" SLASH "e&", WHOLE(LISTED("true", OBJECT("e", "1")))});
@@ -246,6 +253,7 @@ test_list(void)
 	CHECK_OK(store_list(x.s, "c", check_time, NULL, &err), &err);
 	CHECK(unsetenv("TZ") == 0);
 	tzset();
+	store_check_list(x.s, "d", "d:1 db:2 ");
 	CHECK_INT(store_list(x.s, "e", check_time, NULL, &err), ERR_CORRUPT);
 	end(&x);
 }
