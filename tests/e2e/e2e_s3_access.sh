@@ -173,7 +173,7 @@ new_repository_with_customer_key() {
 	run s3 get $BUCKET "$(newest p)" /dev/null
 	check_number "the server does not give it without the key" "$status" -ne 0
 	expect "13|14" "without it" sf list
-	expect "13|14" "another one" sf list --customer-key-file "$T/wrong"
+	expect 13 "another one" sf list --customer-key-file "$T/wrong"
 	base64 "$T/customer" >"$T/customer.text"
 	expect 0 "as text" sf list --customer-key-file "$T/customer.text"
 	head -c 31 /dev/urandom >"$T/wrong"
