@@ -41,6 +41,8 @@ s3_hints_save(struct s3 *s, struct json_object *results, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (j == NULL)
+		return error_nomem(err);
 	time_format(time(NULL), 0, now);
 	(void)json_object_object_add(j, "format", json_object_new_string(HINTS_FORMAT));
 	(void)json_object_object_add(j, "version", json_object_new_int(1));
