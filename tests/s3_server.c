@@ -271,6 +271,29 @@ send_answer(struct http_server_call *call, const struct s3_server_request *q, co
 		(void)http_server_reply(call, a->status, a->headers, a->body.data, a->body.len);
 }
 
+/* The body with a bit changed, when it is its turn; NULL: it stays as it came. */
+static uint8_t *
+damage(struct s3_server *s, struct http_server_request *q)
+{
+	uint8_t *bytes;
+	bool due;
+
+	if (strcmp(q->method, "PUT") != 0 || q->body_len == 0)
+		return NULL;
+	(void)pthread_mutex_lock(&s->lock);
+	due = s->flips > 0;
+	s->flips -= due;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!due)
+		return NULL;
+	bytes = malloc(q->body_len);
+	CHECK(bytes != NULL);
+	memcpy(bytes, q->body, q->body_len);
+	bytes[q->body_len / 2] ^= 16;
+	q->body = bytes;
+	return bytes;
+}
+
 static void
 answer(struct http_server_call *call, const struct http_server_request *http, void *arg)
 {
@@ -278,6 +301,8 @@ answer(struct http_server_call *call, const struct http_server_request *http, vo
 	struct answer a = {.status = 200, .body = BUF_INIT(ANSWER_MAX)};
 	struct s3_server_request q;
 	struct s3_server_rules rules;
+	struct http_server_request damaged;
+	CLEANUP_FREE uint8_t *bytes = NULL;
 	struct error err;
 
 	parse_request(http, &q);
@@ -285,8 +310,12 @@ answer(struct http_server_call *call, const struct http_server_request *http, vo
 	rules = s->rules;
 	q.number = ++s->requests;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (!http_server_take_all(call) || !s3_server_check(s, &rules, call, &q) ||
-	    (rules.script != NULL && rules.script(call, &q, rules.arg)))
+	if (!http_server_take_all(call))
+		return;
+	damaged = *http;
+	bytes = damage(s, &damaged);
+	q.http = &damaged;
+	if (!s3_server_check(s, &rules, call, &q) || (rules.script != NULL && rules.script(call, &q, rules.arg)))
 		return;
 	(void)pthread_mutex_lock(&s->lock);
 	operate(s, &rules, &q, &a);
@@ -315,7 +344,7 @@ struct s3_server *
 s3_server_new(const struct s3_server_rules *rules)
 {
 	struct s3_server *s = calloc(1, sizeof(*s));
-	struct http_server_options o = {.fn = answer, .arg = s};
+	struct http_server_options o = {.fn = answer, .arg = s, .cert = rules->cert, .key = rules->key};
 
 	CHECK(s != NULL);
 	set_environment();
@@ -348,65 +377,4 @@ s3_server_open(struct s3_server *s, const char *prefix, const struct s3_settings
 	(void)snprintf(place, sizeof(place), "s3://" S3_SERVER_BUCKET "/%s", prefix);
 	CHECK_OK(store_open(place, false, &with, &store, &err), &err);
 	return store;
-}
-
-/* ---- what tests ask ---- */
-
-struct http_server *
-s3_server_http(struct s3_server *s)
-{
-	return s->http;
-}
-
-void
-s3_server_set(struct s3_server *s, const struct s3_server_rules *rules)
-{
-	(void)pthread_mutex_lock(&s->lock);
-	s->rules = *rules;
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
-unsigned
-s3_server_forged(struct s3_server *s)
-{
-	unsigned n;
-
-	(void)pthread_mutex_lock(&s->lock);
-	n = s->forged;
-	(void)pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-static unsigned
-look(struct s3_server *s, const char *beginning, const struct http_server_request **last)
-{
-	size_t total = http_server_requests(s->http);
-	unsigned n = 0;
-
-	for (size_t i = 0; i < total; i++) {
-		const struct http_server_request *q = http_server_request(s->http, i);
-
-		if (strncmp(q->head, beginning, strlen(beginning)) != 0)
-			continue;
-		*last = q;
-		n++;
-	}
-	return n;
-}
-
-unsigned
-s3_server_count(struct s3_server *s, const char *beginning)
-{
-	const struct http_server_request *last;
-
-	return look(s, beginning, &last);
-}
-
-const struct http_server_request *
-s3_server_last(struct s3_server *s, const char *beginning)
-{
-	const struct http_server_request *last = NULL;
-
-	(void)look(s, beginning, &last);
-	return last;
 }

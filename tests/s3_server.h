@@ -35,12 +35,18 @@ const char *s3_server_query(const struct s3_server_request *, const char *name, 
 /* True: this has answered (or broken the connection), the server need not.  The signature was good. */
 typedef bool s3_server_fn(struct http_server_call *, const struct s3_server_request *, void *arg);
 
+/* Checksums of bodies. */
+enum { S3_SERVER_SHA256 = 1, S3_SERVER_MD5 = 2, S3_SERVER_CRC32C = 4 };
+
 /* How the server behaves. */
 struct s3_server_rules {
+	const char *cert, *key; /* PEM files: it speaks TLS; for s3_server_new() */
 	const char *region; /* that signatures must name; NULL: "us-east-1", "*": any */
 	const char *token; /* NULL: session tokens are of no interest */
 	int64_t skew_s; /* the server's clock less ours */
 	unsigned page; /* objects in a page of a listing; 0: 1000 */
+	unsigned unchecked; /* checksums that it does not look at: a sum of S3_SERVER_SHA256... */
+	bool damage_expected; /* what its checksum does not fit is refused, but does not count as a wrong signature */
 	bool no_condition; /* 501 for If-None-Match */
 	bool no_list2; /* 501 for the second version of listings */
 	bool old_list; /* the second version is taken for the first */
@@ -55,7 +61,9 @@ void s3_server_free(struct s3_server *);
 struct http_server *s3_server_http(struct s3_server *);
 /* Other rules from now on. */
 void s3_server_set(struct s3_server *, const struct s3_server_rules *);
-/* Requests whose signature was wrong: there should be none. */
+/* A bit changes on the way in each of the next n bodies that are put, before anything is checked. */
+void s3_server_flip(struct s3_server *, unsigned n);
+/* Requests whose signature was wrong, or that did not fit their checksums: there should be none. */
 unsigned s3_server_forged(struct s3_server *);
 /* How many requests came that begin like this, as "PUT /bucket-1/p". */
 unsigned s3_server_count(struct s3_server *, const char *beginning);

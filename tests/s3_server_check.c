@@ -2,12 +2,14 @@
  * The S3 server in memory: whether a request is signed as it must be.
  */
 #include <ctype.h>
+#include <endian.h>
 #include <time.h>
 
 #include "base64.h"
 #include "buf.h"
 #include "check.h"
 #include "cleanup.h"
+#include "crc32c.h"
 #include "crypto.h"
 #include "s3_server_internal.h"
 #include "sigv4.h"
@@ -119,24 +121,39 @@ parse_date(const char *d)
 	return strlen(d) == 16 && time_parse(text, &s, &ns, &err) == 0 ? s : -1;
 }
 
+/* Whether a header, when it is there, is these bytes in base64. */
 static bool
-body_is_good(const struct http_server_request *http, const char *hash)
+sum_is(const struct http_server_request *http, const char *header, const void *sum, size_t len)
 {
-	char real[SIGV4_HASH_LEN + 1], md5[64];
+	CLEANUP(buf_free) struct buf text = BUF_INIT(100);
+	char claimed[64];
+
+	if (*http_server_header(http, header, claimed, sizeof(claimed)) == '\0')
+		return true;
+	base64_encode(&text, sum, len);
+	return strlen(claimed) == text.len && memcmp(claimed, text.data, text.len) == 0;
+}
+
+/* S3's word for what is wrong with the body; NULL: nothing. */
+static const char *
+find_damage(const struct s3_server_rules *rules, const struct http_server_request *http, const char *hash)
+{
+	uint32_t crc = htobe32(crc32c(http->body, http->body_len));
+	char real[SIGV4_HASH_LEN + 1];
+	uint8_t md5[16];
 	struct error err;
 
+	if (http->body_len != http->content_length)
+		return "IncompleteBody";
 	CHECK_OK(sigv4_hash(http->body, http->body_len, real, &err), &err);
-	if (http->body_len != http->content_length || (strcmp(hash, real) != 0 && strcmp(hash, SIGV4_UNSIGNED) != 0))
-		return false;
-	if (*http_server_header(http, "content-md5", md5, sizeof(md5)) != '\0') {
-		CLEANUP(buf_free) struct buf text = BUF_INIT(100);
-		uint8_t sum[16];
-
-		CHECK_OK(crypto_md5(http->body, http->body_len, sum, &err), &err);
-		base64_encode(&text, sum, sizeof(sum));
-		return strlen(md5) == text.len && memcmp(md5, text.data, text.len) == 0;
-	}
-	return true;
+	CHECK_OK(crypto_md5(http->body, http->body_len, md5, &err), &err);
+	if ((rules->unchecked & S3_SERVER_SHA256) == 0 && strcmp(hash, real) != 0 && strcmp(hash, SIGV4_UNSIGNED) != 0)
+		return "XAmzContentSHA256Mismatch";
+	if ((rules->unchecked & S3_SERVER_MD5) == 0 && !sum_is(http, "content-md5", md5, sizeof(md5)))
+		return "BadDigest";
+	if ((rules->unchecked & S3_SERVER_CRC32C) == 0 && !sum_is(http, "x-amz-checksum-crc32c", &crc, sizeof(crc)))
+		return "BadDigest";
+	return NULL;
 }
 
 static bool
@@ -192,6 +209,7 @@ s3_server_check(struct s3_server *s, const struct s3_server_rules *rules, struct
 	const char *region = rules->region != NULL ? rules->region : "us-east-1";
 	char text[VALUE_SIZE], hash[128], date[32], inside[128], line[64];
 	int64_t now_s = (int64_t)time(NULL) + rules->skew_s, date_s;
+	const char *damage;
 	struct claim c;
 
 	(void)http_server_header(q->http, "x-amz-content-sha256", hash, sizeof(hash));
@@ -200,8 +218,11 @@ s3_server_check(struct s3_server *s, const struct s3_server_rules *rules, struct
 		return refuse_forged(s, call, q, "no authorization");
 	if (!all_signed(q->http, c.names) || !signature_is_good(q, &c, date_s, hash))
 		return refuse_forged(s, call, q, "wrong signature");
-	if (!body_is_good(q->http, hash))
+	damage = find_damage(rules, q->http, hash);
+	if (damage != NULL && !rules->damage_expected)
 		return refuse_forged(s, call, q, "wrong hash");
+	if (damage != NULL)
+		return !s3_server_error(call, 400, damage, "", NULL);
 	s3_server_date(rules, line, sizeof(line));
 	if (date_s < now_s - SKEW_MAX_S || date_s > now_s + SKEW_MAX_S)
 		return !s3_server_error(call, 403, "RequestTimeTooSkewed", "", line);

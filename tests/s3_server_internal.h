@@ -24,7 +24,7 @@ struct s3_server {
 	struct s3_server_rules rules;
 	struct s3_server_object *objects; /* sorted by key */
 	size_t count, capacity;
-	unsigned requests, forged;
+	unsigned requests, forged, flips;
 };
 
 /* The answer to a request that is not good: false, and it was answered. */
