@@ -176,7 +176,7 @@ put_object(
 		fail(a, 501, "NotImplemented");
 		return;
 	}
-	if (condition[0] != '\0' && there) {
+	if (condition[0] != '\0' && there && !rules->ignores_condition) {
 		fail(a, 412, "PreconditionFailed");
 		return;
 	}

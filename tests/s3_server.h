@@ -47,6 +47,8 @@ struct s3_server_rules {
 	unsigned page; /* objects in a page of a listing; 0: 1000 */
 	unsigned unchecked; /* checksums that it does not look at: a sum of S3_SERVER_SHA256... */
 	bool damage_expected; /* what its checksum does not fit is refused, but does not count as a wrong signature */
+	bool ignores_condition; /* If-None-Match: puts replace */
+	bool ignores_max_keys; /* of listings */
 	bool no_condition; /* 501 for If-None-Match */
 	bool no_list2; /* 501 for the second version of listings */
 	bool old_list; /* the second version is taken for the first */

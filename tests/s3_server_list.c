@@ -60,6 +60,17 @@ put_token(struct buf *out, const char *last)
 	buf_printf(out, "</NextContinuationToken>");
 }
 
+static size_t
+page_size(const struct s3_server_rules *rules, const struct s3_server_request *q)
+{
+	size_t page = rules->page != 0 ? rules->page : 1000;
+	char text[32];
+
+	if (rules->ignores_max_keys || *s3_server_query(q, "max-keys", text, sizeof(text)) == '\0')
+		return page;
+	return MIN(page, (size_t)strtoul(text, NULL, 10));
+}
+
 void
 s3_server_list(
     struct s3_server *s, const struct s3_server_rules *rules, const struct s3_server_request *q, struct buf *out)
@@ -67,7 +78,7 @@ s3_server_list(
 	char prefix[TEXT_SIZE], after[TEXT_SIZE], text[TEXT_SIZE];
 	bool second = !rules->old_list && *s3_server_query(q, "list-type", text, sizeof(text)) == '2';
 	bool encoded = strcmp(s3_server_query(q, "encoding-type", text, sizeof(text)), "url") == 0;
-	size_t page = rules->page != 0 ? rules->page : 1000, n = 0, last = 0;
+	size_t page = page_size(rules, q), n = 0, last = 0;
 
 	(void)s3_server_query(q, "prefix", prefix, sizeof(prefix));
 	find_after(q, second, after);
