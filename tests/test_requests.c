@@ -344,7 +344,8 @@ test_many_opened(void)
 	CHECK_OK(snapshot_each_open(names, FEW, 8, see_open, &seen, &err), &err);
 	CHECK_INT(seen.next, FEW);
 	CHECK(store_trace_parallel(c.trace) >= 4);
-	CHECK(store_trace_parallel(c.trace) <= 8);
+	/* Eight, and what cannot be opened ahead is opened by who is told, while they go on. */
+	CHECK(store_trace_parallel(c.trace) <= 8 + 1);
 	volume_free(v);
 	counted_end(&c);
 	flow_end(&f);
