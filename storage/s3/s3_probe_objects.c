@@ -17,19 +17,32 @@ enum { RACERS = 4, REMOVED = 12 };
 
 static const char body[] = "snapferry doctor";
 
+/* What every probe puts, with these headers too; false_hash: in the signature instead of the body's, or NULL. */
 static int
-put(struct s3_probe *p, const char *key, const struct http_header *headers, size_t nheaders, struct s3_answer *a,
-    struct error *err)
+put_signed(struct s3_probe *p, const char *key, const struct http_header *headers, size_t nheaders,
+    const char *false_hash, struct s3_answer *a, struct error *err)
 {
 	struct http_header all[S3_OBJECT_HEADERS_MAX + 4];
-	struct s3_request q = {
-	    .method = "PUT", .key = key, .headers = all, .body = body, .body_len = sizeof(body) - 1, .once = true};
+	struct s3_request q = {.method = "PUT",
+	    .key = key,
+	    .headers = all,
+	    .body = body,
+	    .body_len = sizeof(body) - 1,
+	    .once = true,
+	    .false_hash = false_hash};
 
 	for (size_t i = 0; i < p->s->put.count; i++)
 		all[q.nheaders++] = p->s->put.items[i];
 	for (size_t i = 0; i < nheaders; i++)
 		all[q.nheaders++] = headers[i];
 	return s3_call(p->s, &q, a, err);
+}
+
+static int
+put(struct s3_probe *p, const char *key, const struct http_header *headers, size_t nheaders, struct s3_answer *a,
+    struct error *err)
+{
+	return put_signed(p, key, headers, nheaders, NULL, a, err);
 }
 
 static bool
@@ -137,24 +150,11 @@ check_wrong(struct s3_probe *p, const char *name, const char *title, const struc
     const char *false_hash, const char *consequence, struct error *err)
 {
 	const char *key = s3_probe_key(p);
-	struct http_header all[S3_OBJECT_HEADERS_MAX + 1];
-	struct s3_request q = {.method = "PUT",
-	    .key = key,
-	    .headers = all,
-	    .body = body,
-	    .body_len = sizeof(body) - 1,
-	    .once = true,
-	    .false_hash = false_hash};
 	struct s3_answer a;
 	struct error why;
 	enum probe_result result;
-	int r;
+	int r = put_signed(p, key, header, header != NULL, false_hash, &a, &why);
 
-	for (size_t i = 0; i < p->s->put.count; i++)
-		all[q.nheaders++] = p->s->put.items[i];
-	if (header != NULL)
-		all[q.nheaders++] = *header;
-	r = s3_call(p->s, &q, &a, &why);
 	result = r == 0 ? PROBE_IGNORED : a.reply.status == 400 && !exists(p, key) ? PROBE_YES : PROBE_UNKNOWN;
 	r = s3_probe_tell(p, name, title, result,
 	    result == PROBE_IGNORED   ? consequence
