@@ -234,46 +234,73 @@ see_snapshot(void *arg, size_t i, int code, struct manifest *m, struct error *er
 	return i == s->stop_at ? error_set(err, ERR_DENIED, "enough") : 0;
 }
 
+/* A volume with many snapshots, whose requests are counted. */
+struct many {
+	struct flow f;
+	struct counted c;
+	struct volume *v;
+	char (*ids)[SNAPSHOT_ID_LEN + 1];
+	struct snapshot_name names[SNAPSHOTS];
+};
+
+static void
+many_begin(struct many *m)
+{
+	struct export_options o;
+	struct error err;
+	size_t count;
+
+	flow_begin(&m->f);
+	flow_make_small_tree(m->f.source, false);
+	o = flow_export_options(m->f.source);
+	CHECK_OK(flow_export(&m->f, &o, NULL, &err), &err);
+	counted_begin(&m->c, &m->f);
+	CHECK_OK(volume_open(m->c.flow.repo, FLOW_VOLUME, false, 0, &m->v, &err), &err);
+	make_snapshots(m->v);
+	CHECK_OK(snapshot_ids(m->v, &m->ids, &count, &err), &err);
+	CHECK_INT(count, SNAPSHOTS);
+	for (size_t i = 0; i < count; i++)
+		m->names[i] = (struct snapshot_name){m->v, m->ids[i]};
+}
+
+/* Slow from now on, so that much is under way at the same time. */
+static void
+many_count(struct many *m)
+{
+	store_trace_forget(m->c.trace);
+	store_trace_delay(m->c.trace, 5);
+}
+
+static void
+many_end(struct many *m)
+{
+	free(m->ids);
+	volume_free(m->v);
+	counted_end(&m->c);
+	flow_end(&m->f);
+}
+
 /* Manifests are loaded at the same time, told in order, and each only once. */
 static void
 test_many_snapshots(void)
 {
-	CLEANUP_FREE char(*ids)[SNAPSHOT_ID_LEN + 1] = NULL;
-	struct snapshot_name names[SNAPSHOTS];
-	struct seen seen = {.names = names, .stop_at = SIZE_MAX};
-	struct export_options o;
-	struct volume *v;
-	struct counted c;
-	struct flow f;
+	struct many m;
+	struct seen seen = {.names = m.names, .stop_at = SIZE_MAX};
 	struct error err;
-	size_t count;
 
-	flow_begin(&f);
-	flow_make_small_tree(f.source, false);
-	o = flow_export_options(f.source);
-	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
-	counted_begin(&c, &f);
-	CHECK_OK(volume_open(c.flow.repo, FLOW_VOLUME, false, 0, &v, &err), &err);
-	make_snapshots(v);
-	CHECK_OK(snapshot_ids(v, &ids, &count, &err), &err);
-	CHECK_INT(count, SNAPSHOTS);
-	for (size_t i = 0; i < count; i++)
-		names[i] = (struct snapshot_name){v, ids[i]};
-	spoil_snapshot(&f, v, ids[7], false);
-	spoil_snapshot(&f, v, ids[300], true);
-	store_trace_forget(c.trace);
-	store_trace_delay(c.trace, 5);
-	CHECK_OK(snapshot_each(names, count, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), &err);
-	CHECK_INT(seen.next, count);
-	CHECK_INT(store_trace_requests(c.trace), count);
-	CHECK(store_trace_parallel(c.trace) >= 32);
-	CHECK(store_trace_parallel(c.trace) <= SNAPSHOT_CONNECTIONS);
-	seen = (struct seen){.names = names, .stop_at = 100};
-	CHECK_INT(snapshot_each(names, count, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), ERR_DENIED);
+	many_begin(&m);
+	spoil_snapshot(&m.f, m.v, m.ids[7], false);
+	spoil_snapshot(&m.f, m.v, m.ids[300], true);
+	many_count(&m);
+	CHECK_OK(snapshot_each(m.names, SNAPSHOTS, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), &err);
+	CHECK_INT(seen.next, SNAPSHOTS);
+	CHECK_INT(store_trace_requests(m.c.trace), SNAPSHOTS);
+	CHECK(store_trace_parallel(m.c.trace) >= 32);
+	CHECK(store_trace_parallel(m.c.trace) <= SNAPSHOT_CONNECTIONS);
+	seen = (struct seen){.names = m.names, .stop_at = 100};
+	CHECK_INT(snapshot_each(m.names, SNAPSHOTS, SNAPSHOT_CONNECTIONS, see_snapshot, &seen, &err), ERR_DENIED);
 	CHECK_INT(seen.next, 101);
-	volume_free(v);
-	counted_end(&c);
-	flow_end(&f);
+	many_end(&m);
 }
 
 static int
@@ -317,38 +344,20 @@ lose_lists(const struct flow *f, const struct volume *v, const char *id)
 static void
 test_many_opened(void)
 {
-	CLEANUP_FREE char(*ids)[SNAPSHOT_ID_LEN + 1] = NULL;
-	struct snapshot_name names[SNAPSHOTS];
-	struct seen seen = {.names = names, .stop_at = SIZE_MAX};
-	struct export_options o;
-	struct volume *v;
-	struct counted c;
-	struct flow f;
+	struct many m;
+	struct seen seen = {.names = m.names, .stop_at = SIZE_MAX};
 	struct error err;
-	size_t count;
 
-	flow_begin(&f);
-	flow_make_small_tree(f.source, false);
-	o = flow_export_options(f.source);
-	CHECK_OK(flow_export(&f, &o, NULL, &err), &err);
-	counted_begin(&c, &f);
-	CHECK_OK(volume_open(c.flow.repo, FLOW_VOLUME, false, 0, &v, &err), &err);
-	make_snapshots(v);
-	CHECK_OK(snapshot_ids(v, &ids, &count, &err), &err);
-	for (size_t i = 0; i < FEW; i++)
-		names[i] = (struct snapshot_name){v, ids[i]};
-	spoil_snapshot(&f, v, ids[7], false);
-	lose_lists(&f, v, ids[3]);
-	store_trace_forget(c.trace);
-	store_trace_delay(c.trace, 5);
-	CHECK_OK(snapshot_each_open(names, FEW, 8, see_open, &seen, &err), &err);
+	many_begin(&m);
+	spoil_snapshot(&m.f, m.v, m.ids[7], false);
+	lose_lists(&m.f, m.v, m.ids[3]);
+	many_count(&m);
+	CHECK_OK(snapshot_each_open(m.names, FEW, 8, see_open, &seen, &err), &err);
 	CHECK_INT(seen.next, FEW);
-	CHECK(store_trace_parallel(c.trace) >= 4);
+	CHECK(store_trace_parallel(m.c.trace) >= 4);
 	/* Eight, and what cannot be opened ahead is opened by who is told, while they go on. */
-	CHECK(store_trace_parallel(c.trace) <= 8 + 1);
-	volume_free(v);
-	counted_end(&c);
-	flow_end(&f);
+	CHECK(store_trace_parallel(m.c.trace) <= 8 + 1);
+	many_end(&m);
 }
 
 int
